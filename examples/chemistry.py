@@ -39,6 +39,8 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+scf.hf.MUTE_CHKFILE = True  # else every calculation leaves an open temporary file behind
+
 CHEMICAL_ACCURACY = 1.6
 """The usual goal for an energy error, mHa (1 kcal/mol)."""
 
@@ -128,7 +130,7 @@ def build(molecule: Molecule, bond: float | None = None) -> Problem:
     """Solve the molecule classically and map its active space to qubits.
 
     Raises:
-        RuntimeError: Hartree-Fock does not converge.
+        RuntimeError: Hartree-Fock or full CI does not converge.
     """
     bond = molecule.bond if bond is None else bond
     alpha, beta = molecule.electrons
@@ -150,9 +152,11 @@ def build(molecule: Molecule, bond: float | None = None) -> Problem:
     # `constant` is the nuclear repulsion and the energy of the frozen core: added exactly once.
     one_body, constant = space.get_h1eff()
     two_body = ao2mo.restore(1, space.get_h2eff(), orbitals)
-    exact, _ = fci.direct_spin1.FCI().kernel(
-        one_body, two_body, orbitals, molecule.electrons, ecore=constant, conv_tol=1e-12
-    )
+    full = fci.direct_spin1.FCI()
+    full.conv_tol = 1e-12
+    exact, _ = full.kernel(one_body, two_body, orbitals, molecule.electrons, ecore=constant)
+    if not full.converged:
+        raise RuntimeError(f"full CI does not converge for {molecule.name} at {bond:g} A")
 
     amplitudes, method = None, "none"
     if alpha == beta:
