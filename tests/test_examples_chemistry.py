@@ -238,7 +238,9 @@ def test_the_control_fails_where_qsci_passes(problem_of, seed):
     assert 0 <= found["error_mha"] < chemistry.CHEMICAL_ACCURACY
     random = qsci.control(problem, 10_000, found["determinants"], seed)
     assert random["determinants"] == found["determinants"]
-    assert random["best_error_mha"] > 5 * chemistry.CHEMICAL_ACCURACY
+    assert random["error_mha"] > 10
+    # One double excitation is worth 14.5 mHa, and a draw holds it by chance in one of 25.
+    assert random["best_error_mha"] > 2 * chemistry.CHEMICAL_ACCURACY
     assert random["passed"] == 0
     assert random["sector_fraction"] == pytest.approx(225 / 4096, rel=0.05)
     assert random["energy_without_hf"] > random["energy"]
