@@ -53,8 +53,8 @@ def sample(
     # The logical qubits are measured, before any layout: clbit q is qubit q on every device.
     circuit.measure_all()
     isa = lower(circuit, backend, seed)
-    options = None if seed is None else {"seed": seed}
-    result = SamplerV2(backend, options=options).run([isa], shots=shots).result()[0]
+    sampler = SamplerV2(backend, options={"seed": seed})
+    result = sampler.run([isa], shots=shots).result()[0]
     return determinants_from(result.data.meas)
 
 

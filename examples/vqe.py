@@ -35,33 +35,28 @@ FIRST_STEP, LAST_STEP = 0.1, 0.005
 
 @dataclass
 class Energy:
-    """Measures energies on one backend and keeps the account.
+    """Measures energies on one device and keeps the account.
 
     Attributes:
-        backend: Any Qiskit backend that the provider opened.
+        estimator: Opened on the backend; with a seed, each of its calls gets noise of its own.
         hamiltonian: Observable on the logical qubits.
         precision: Standard error asked for, hartree.
-        seed: For devices that take one, else None.
         evaluations: Energies measured so far.
         shots: Shots taken so far; None once a result does not tell.
     """
 
-    backend: BackendV2
+    estimator: EstimatorV2
     hamiltonian: SparsePauliOp
     precision: float
-    seed: int | None = None
     evaluations: int = 0
     shots: int | None = field(default=0)
 
     def __call__(self, isa: QuantumCircuit, parameters: Parameters) -> tuple[float, float]:
         """Return energy and standard error, hartree."""
-        # A repeated seed would repeat the noise of the previous evaluation.
-        options = None if self.seed is None else {"seed": self.seed + self.evaluations}
         # Lowering may reorder parameters: they are bound by name.
         values = [parameters[parameter.name] for parameter in isa.parameters]
         pub = (isa, self.hamiltonian.apply_layout(isa.layout), values)
-        job = EstimatorV2(self.backend, options=options).run([pub], precision=self.precision)
-        result = job.result()[0]
+        result = self.estimator.run([pub], precision=self.precision).result()[0]
         shots = result.metadata.get("shots")
         self.shots = None if shots is None or self.shots is None else self.shots + int(shots)
         self.evaluations += 1
@@ -185,7 +180,8 @@ def solve(
     options: argparse.Namespace,
 ) -> tuple[Parameters, dict[str, object]]:
     """Run VQE; return the final parameters and the report on the energy measured there."""
-    energy = Energy(backend, problem.hamiltonian, options.precision, options.seed)
+    estimator = EstimatorV2(backend, options={"seed": options.seed})
+    energy = Energy(estimator, problem.hamiltonian, options.precision)
     final = start
     if options.maxiter:
         isa = lower(ansatz, backend, options.seed)
