@@ -3,10 +3,11 @@
     {"format": "qdmi-qiskit/device-spec", "version": 1,
      "name": "garnet", "device_version": "3.2", "sites": [...], "operations": [...], ...}
 
-The fields are those of `model.DeviceSpec`; its `version` is `device_version` here. Numbers are finite and keep every digit, times are
-ISO 8601 with a time zone, unknown is `null`. `Operation.sites` is a list of
-`{"sites": [0, 1], "duration": ..., "fidelity": ...}`. Fields that a reader does not know are
-skipped, so that newer files can be read; the version changes when that would mislead.
+The fields are those of `model.DeviceSpec`; its `version` is `device_version` here. Numbers are
+finite and keep every digit, times are ISO 8601 with a time zone, unknown is `null`.
+`Operation.sites` is a list of `{"sites": [0, 1], "duration": ..., "fidelity": ...}`. Fields that
+a reader does not know are skipped, so it can read newer files; `version` changes when that
+would mislead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -123,20 +124,16 @@ def _entries(kind: type) -> tuple[_Entry, ...]:
     hints = get_type_hints(kind)
     return tuple(
         # A default made by a factory, such as the present time, is no default for a recording.
-        _Entry(
-            each.name,
-            _RENAMED.get((kind, each.name), each.name),
-            hints[each.name],
-            each.default is MISSING,
-        )
+        _Entry(name, _RENAMED.get((kind, name), name), hints[name], each.default is MISSING)
         for each in fields(kind)
+        for name in [each.name]
     )
 
 
 def _encode(hint: Any, value: Any, path: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
-    if origin is UnionType:
-        return None if value is None else _encode(_some(inner), value, path)
+    if origin is UnionType:  # always X | None
+        return None if value is None else _encode(inner[0], value, path)
     if origin is tuple:
         items = _items(inner, value, path, tuple)
         return [_encode(kind, item, f"{path}[{k}]") for k, (kind, item) in enumerate(items)]
@@ -165,7 +162,7 @@ def _encode(hint: Any, value: Any, path: str) -> Any:
 def _decode(hint: Any, value: Any, path: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        return None if value is None else _decode(_some(inner), value, path)
+        return None if value is None else _decode(inner[0], value, path)
     if origin is tuple:
         items = _items(inner, value, path, list)
         return tuple(_decode(kind, item, f"{path}[{k}]") for k, (kind, item) in enumerate(items))
@@ -267,11 +264,6 @@ def _check(spec: DeviceSpec) -> None:
         for j, bound in enumerate(operation.bounds or ()):
             if bound is not None and bound[0] > bound[1]:
                 _refuse(f"{path}.bounds[{j}]", list(bound), "the lower bound first")
-
-
-def _some(inner: tuple[Any, ...]) -> Any:
-    """Return X of `X | None`."""
-    return next(kind for kind in inner if kind is not NoneType)
 
 
 def _wanted(hint: Any) -> str:

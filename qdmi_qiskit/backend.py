@@ -1,0 +1,229 @@
+"""A device as a Qiskit backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2, Options
+
+from qdmi_qiskit.errors import ConfigError, RejectedError, did_you_mean
+from qdmi_qiskit.isa import IsaChecker, writes_bits
+from qdmi_qiskit.job import QDMIJob
+from qdmi_qiskit.plan import Request
+from qdmi_qiskit.results import result_from
+from qdmi_qiskit.run import Run, seeds, start
+from qdmi_qiskit.target import target_from
+
+if TYPE_CHECKING:
+    from qiskit.result import Result
+    from qiskit.transpiler import Target
+
+    from qdmi_qiskit.device import Session
+    from qdmi_qiskit.model import Calibration, DeviceSpec, DeviceState, Shots
+
+_RUN_OPTIONS = ("shots", "seed", "memory")
+
+
+class QDMIBackend(BackendV2):
+    """One open device. `target` and `spec` are one snapshot until `refresh()` takes another.
+
+    Attributes:
+        session: The open session; everything it can do beyond Qiskit is there.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        name: str | None = None,
+        provider: Any = None,
+        target: Target | None = None,
+    ) -> None:
+        """Wrap an open session.
+
+        Args:
+            session: From `QDMIProvider().get_backend(name)`, or a driver's `open`.
+            name: Under which the user asked for it; the device's own if not given.
+            provider: Where it came from.
+            target: The device's Target, where it exists already; else built from the spec.
+        """
+        self.session = session
+        self._given_target = target
+        self._snapshot()
+        super().__init__(
+            provider=provider,
+            name=name or self._spec.name,
+            description=f"{self._spec.name} through QDMI",
+            backend_version=self._spec.version,
+        )
+
+    def __repr__(self) -> str:
+        return f"<QDMIBackend {self.name!r}: {self._spec.name}, {self.num_qubits} qubits>"
+
+    def _snapshot(self) -> None:
+        self._spec = self.session.spec()
+        given = self._given_target
+        self._target = given or target_from(self._spec, self.session.gates)
+        self.isa = IsaChecker(self._target, self._spec.name, self._spec.capabilities.max_qubits)
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(shots=1024, seed=None, memory=False)
+
+    @property
+    def spec(self) -> DeviceSpec:
+        """The snapshot that `target` was built from."""
+        return self._spec
+
+    @property
+    def target(self) -> Target:
+        """What the device executes, with errors, durations (s), T1 and T2 (s); built once."""
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        """No limit: what a device takes at once is the planner's business."""
+        return None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that the figures belong to, where the device says."""
+        return self._spec.calibration
+
+    def device_status(self) -> DeviceState:
+        """Ask the device what it is doing now."""
+        return self.session.status()
+
+    def refresh(self) -> bool:
+        """Take a new snapshot of the device.
+
+        Returns:
+            Whether anything but the time of the snapshot changed. Circuits compiled
+            before may not fit, or may not be best, any more.
+        """
+        before = self._spec
+        self._snapshot()
+        return replace(before, taken_at=self._spec.taken_at) != self._spec
+
+    def run(
+        self,
+        run_input: QuantumCircuit | Iterable[QuantumCircuit],
+        *,
+        shots: int | None = None,
+        seed: int | None = None,
+        memory: bool | None = None,
+        **options: Any,
+    ) -> QDMIJob:
+        """Run circuits that are transpiled for this backend and have no free parameters.
+
+        Args:
+            run_input: One circuit, or several, which become one job.
+            shots: How often each is run; `options.shots` (1024) if not given.
+            seed: Makes outcomes reproducible on simulators. Circuits of one run never share one.
+                `seed_simulator` means the same.
+            memory: Whether the result has every shot in order, not only counts.
+            options: No others; a name that is none of these raises.
+
+        Returns:
+            A job, at once. `job.result().get_counts()` reads like Aer's for the same circuit.
+
+        Raises:
+            ConfigError: An option or the number of shots is wrong, or there is no circuit.
+            RejectedError: A circuit is not ISA, has free parameters or measures nothing.
+        """
+        chosen = self._options_from(options, shots=shots, seed=seed, memory=memory)
+        circuits = _circuits(run_input)
+        requests = [self._request(circuit, chosen["shots"]) for circuit in circuits]
+        seed = chosen["seed"]
+        stream = None if seed is None else seeds(seed)
+        run = start(self.session, self._spec, requests, seeds=stream)
+        build = partial(_result, circuits=circuits, memory=chosen["memory"], seed=seed)
+        return QDMIJob(self, run, build)
+
+    def _options_from(self, extra: dict[str, Any], **given: Any) -> dict[str, Any]:
+        if "seed_simulator" in extra:
+            synonym = extra.pop("seed_simulator")
+            given["seed"] = synonym if given["seed"] is None else given["seed"]
+        for name in extra:
+            raise ConfigError(
+                f"backend.run() has no option {name!r}{did_you_mean(name, _RUN_OPTIONS)} (what "
+                "belongs to the device goes into get_backend(name, ...) or its profile)"
+            )
+        chosen = {
+            name: getattr(self.options, name) if value is None else value
+            for name, value in given.items()
+        }
+        chosen["shots"] = checked_shots(chosen["shots"])
+        chosen["seed"] = checked_seed(chosen["seed"])
+        return chosen
+
+    def _request(self, circuit: QuantumCircuit, shots: int) -> Request[QuantumCircuit]:
+        if circuit.num_parameters:
+            names = ", ".join(parameter.name for parameter in circuit.parameters)
+            raise RejectedError(
+                f"circuit {circuit.name!r} has unbound parameters: {names}. Bind them with "
+                "circuit.assign_parameters(values), or give the values to SamplerV2(backend)"
+                ".run([(circuit, values)])"
+            )
+        self.isa.check(circuit)
+        if not writes_bits(circuit):
+            raise RejectedError(
+                f"circuit {circuit.name!r} measures nothing, so its result would be empty: add "
+                "circuit.measure_all() before transpiling"
+            )
+        return Request(circuit, np.empty((1, 0)), shots, circuit.num_clbits)
+
+
+def _result(
+    run: Run,
+    outcomes: Sequence[Shots],
+    *,
+    circuits: Sequence[QuantumCircuit],
+    memory: bool,
+    seed: int | None,
+) -> Result:
+    return result_from(circuits, outcomes, spec=run.spec, job_id=run.key, memory=memory, seed=seed)
+
+
+def _circuits(given: Any) -> list[QuantumCircuit]:
+    circuits = [given] if isinstance(given, QuantumCircuit) else list(given)
+    if not circuits:
+        raise ConfigError("backend.run() got an empty list: give it at least one circuit")
+    for circuit in circuits:
+        if not isinstance(circuit, QuantumCircuit):
+            raise ConfigError(
+                f"backend.run() got a {type(circuit).__name__}, wanted a QuantumCircuit or a list "
+                "of them"
+            )
+    return circuits
+
+
+def checked_shots(shots: Any) -> int:
+    """Return `shots` if it is a whole number of at least 1.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:
+        raise ConfigError(f"shots={shots!r}: wanted a whole number of at least 1, such as 1024")
+    return int(shots)
+
+
+def checked_seed(seed: Any) -> int | None:
+    """Return `seed` if it is None or a whole number of at least 0 below 2**63.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise ConfigError(
+            f"seed={seed!r}: wanted a whole number from 0 to 2**63 - 1, or None for a fresh one"
+        )
+    return int(seed)

@@ -1,0 +1,164 @@
+"""The device contract: all a plug-in author has to read.
+
+A plug-in implements four methods: `Session.spec`, `Session.submit`,
+`Job.status` and `Job.result`. Everything else has a default that is correct
+for a device that cannot do better. Override a default and say so in
+`Capabilities`; `qdmi_qiskit.testing` checks both directions.
+
+The order of calls is QDMI's: open a session, query it, submit jobs.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self
+
+from qdmi_qiskit.errors import UnsupportedError
+from qdmi_qiskit.model import (
+    DeviceSpec,
+    DeviceState,
+    DeviceStatus,
+    JobStatus,
+    PauliSum,
+    Program,
+    Shots,
+    Task,
+    Values,
+)
+
+
+class Job(ABC):
+    """A submitted list of tasks. `id` is the vendor's, and is never empty."""
+
+    id: str
+
+    @abstractmethod
+    def status(self) -> JobStatus:
+        """Ask the device; never block, never raise for a failed job."""
+
+    @abstractmethod
+    def result(self) -> tuple[Shots, ...]:
+        """Return one entry per task, in order. Called only when final.
+
+        Raises:
+            JobFailedError: The job ended without a result; carries the vendor's words.
+        """
+
+    def cancel(self) -> None:
+        """Ask the device to stop. Cancelling a final job does nothing.
+
+        Raises:
+            UnsupportedError: The device cannot cancel.
+        """
+        raise UnsupportedError(f"{type(self).__name__} cannot cancel job {self.id}")
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until final or `timeout` seconds; override if the vendor can.
+
+        Raises:
+            TimeoutError: The job is still not final. It keeps running.
+        """
+        start, pause = time.monotonic(), 0.05
+        while not (status := self.status()).final:
+            left = None if timeout is None else start + timeout - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"job {self.id} is still {status.value} after {timeout} s")
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(pause * 1.5, 5.0)
+        return status
+
+
+class Session(ABC):
+    """An open connection to one device. Safe to use from several threads."""
+
+    encoders: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    """Encoders for wire formats that only this vendor has: circuit -> payload."""
+
+    @property
+    def gates(self) -> Mapping[str, Any]:
+        """Qiskit instructions (or variadic classes) for operations outside the standard library."""
+        return {}
+
+    @abstractmethod
+    def spec(self) -> DeviceSpec:
+        """Return a fresh snapshot: one call, not one per property."""
+
+    @abstractmethod
+    def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
+        """Queue tasks as one job and return at once.
+
+        The planner has already made `tasks` fit `spec().capabilities`: raise
+        `ProtocolError` if they do not. `key` names this attempt; a device with
+        `submit_key` returns the same job for the same key.
+
+        Raises:
+            RejectedError: The device refused a program.
+            UnavailableError: Nothing was queued; safe to try again.
+            SubmitUnknownError: The job may exist.
+        """
+
+    def status(self) -> DeviceState:
+        """Return what the device is doing now; idle unless the device knows better."""
+        return DeviceState(status=DeviceStatus.IDLE)
+
+    def job(self, job_id: str) -> Job:
+        """Return a job from an earlier process, or from earlier in this one.
+
+        Raises:
+            UnsupportedError: The device cannot find jobs again.
+            ConfigError: It can, and there is no such job.
+        """
+        raise UnsupportedError(f"{type(self).__name__} cannot find job {job_id} again")
+
+    def expectations(
+        self, program: Program, values: Values, observables: Sequence[PauliSum]
+    ) -> Values:
+        """Compute exact expectation values; blocks until they are there.
+
+        Args:
+            program: A program whose final state is meant; it measures nothing.
+            values: float64, shape `(points, len(program.parameters))`.
+            observables: Over the qubits of the program.
+
+        Returns:
+            float64, shape `(points, len(observables))`.
+
+        Raises:
+            UnsupportedError: The device computes none, or not of this program.
+        """
+        raise UnsupportedError(
+            f"{type(self).__name__} computes no exact expectation values; ask for precision > 0"
+        )
+
+    def close(self) -> None:  # noqa: B027
+        """Release what the session holds. Jobs keep running."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Driver(Protocol):
+    """What an entry point of group `qdmi_qiskit.devices` loads to."""
+
+    def open(self, locator: str, **options: object) -> Session:
+        """Open the device that `scheme:locator` names.
+
+        Raises:
+            ConfigError: The locator or an option is wrong; says the nearest right one.
+        """
+        ...
+
+    def names(self, **options: object) -> Sequence[str]:
+        """List locators this account can open; may ask the network."""
+        ...

@@ -1,0 +1,1 @@
+"""The plug-ins, one module or package each; they do not know each other."""

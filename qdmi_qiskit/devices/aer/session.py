@@ -1,0 +1,272 @@
+"""A session on one Aer simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import Delay
+from qiskit.providers import JobStatus as QiskitJobStatus
+from qiskit.transpiler import PassManager
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, RelaxationNoisePass
+
+from qdmi_qiskit import spec_json
+from qdmi_qiskit.bits import from_hex
+from qdmi_qiskit.device import Job, Session
+from qdmi_qiskit.devices.aer.exact import expectations
+from qdmi_qiskit.devices.aer.gates import GATES, operations
+from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
+from qdmi_qiskit.devices.aer.options import AerOptions
+from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError
+from qdmi_qiskit.model import (
+    Capabilities,
+    DeviceSpec,
+    JobStatus,
+    Operation,
+    PauliSum,
+    Program,
+    Shots,
+    Site,
+    Task,
+    Values,
+)
+
+_STATUS = {
+    QiskitJobStatus.INITIALIZING: JobStatus.QUEUED,
+    QiskitJobStatus.QUEUED: JobStatus.QUEUED,
+    QiskitJobStatus.VALIDATING: JobStatus.QUEUED,
+    QiskitJobStatus.RUNNING: JobStatus.RUNNING,
+    QiskitJobStatus.DONE: JobStatus.DONE,
+    QiskitJobStatus.CANCELLED: JobStatus.CANCELED,
+    QiskitJobStatus.ERROR: JobStatus.FAILED,
+}
+
+
+class AerJob(Job):
+    """Tasks that run as one Aer job, in a thread of Aer's."""
+
+    def __init__(self, job: Any, tasks: Sequence[Task]) -> None:
+        self.id: str = job.job_id()
+        self._job, self._tasks = job, tasks
+        self._canceled = False
+
+    def status(self) -> JobStatus:
+        if self._canceled:
+            return JobStatus.CANCELED
+        status = _STATUS[self._job.status()]
+        if status is JobStatus.DONE and not self._job.result().success:
+            return JobStatus.FAILED
+        return status
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        if not self._canceled:
+            try:
+                self._job.result(timeout)
+            except FutureTimeoutError:
+                raise TimeoutError(
+                    f"job {self.id} is still {self.status().value} after {timeout} s"
+                ) from None
+            except Exception:  # noqa: BLE001, S110 - status() tells that it failed, result() why
+                pass
+        return self.status()
+
+    def cancel(self) -> None:
+        """Drop the job. Aer cannot stop a simulation that has begun; its outcome is discarded."""
+        if not self.status().final:
+            self._job.cancel()
+            self._canceled = True
+
+    def result(self) -> tuple[Shots, ...]:
+        if self._canceled:
+            raise JobFailedError(f"job {self.id} was canceled", job_id=self.id)
+        try:
+            result = self._job.result()
+        except Exception as error:
+            raise JobFailedError(f"Aer failed on job {self.id}: {error}", job_id=self.id) from error
+        if not result.success:
+            raise JobFailedError(f"Aer failed on job {self.id}: {failure(result)}", job_id=self.id)
+        experiments = iter(result.results)
+        return tuple(_shots(task, experiments) for task in self._tasks)
+
+
+def failure(result: Any) -> str:
+    """Return Aer's own words about a failed result."""
+    words = [str(result.status), *(str(r.status) for r in result.results if not r.success)]
+    return "; ".join(dict.fromkeys(words))
+
+
+def _shots(task: Task, experiments: Any) -> Shots:
+    width = task.program.num_bits
+    rows = [from_hex(next(experiments).data.memory, width) for _ in range(task.points)]
+    return Shots(rows[0][None] if len(rows) == 1 else np.stack(rows), width)
+
+
+class AerSession(Session):
+    """One `AerSimulator`, configured once."""
+
+    def __init__(self, options: AerOptions) -> None:
+        self._recorded, model = _noise(options.noise)
+        native = options.native()
+        if model is not None:
+            native["noise_model"] = model
+        self._model: NoiseModel | None = model
+        self._simulator = AerSimulator(**_checked(native))
+        self._method = options.method
+        limit = self._simulator.configuration().n_qubits
+        if options.num_qubits is not None and options.num_qubits > limit:
+            raise ConfigError(
+                f"num_qubits={options.num_qubits}, but Aer's method {options.method!r} takes at "
+                f"most {limit} on this machine: ask for fewer, or for another method"
+            )
+        self._num_qubits = options.num_qubits or limit
+        self._relax = self._relaxation_of_delays()
+        self._jobs: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
+        self._keys: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
+
+    @property
+    def gates(self) -> Mapping[str, Any]:
+        return GATES
+
+    def spec(self) -> DeviceSpec:
+        capabilities = Capabilities(
+            formats=("qiskit",),
+            max_executables=None,
+            max_shots=self._simulator.configuration().max_shots,
+            sweeps=True,
+            ordered_shots=True,
+            cancel=True,
+            retrieve=True,
+            submit_key=True,
+            seeds=True,
+            expectations=self._model is None or not _reads_wrong(self._model),
+        )
+        if self._recorded is not None:
+            return replace(
+                self._recorded,
+                capabilities=capabilities,
+                simulator=True,
+                price=None,
+                operations=self._simulated(self._recorded.operations),
+            )
+        name = "aer" if self._method == "automatic" else f"aer:{self._method}"
+        return DeviceSpec(
+            name=name,
+            version=self._simulator.configuration().backend_version,
+            sites=tuple(Site(k) for k in range(self._num_qubits)),
+            operations=self._simulated(None),
+            capabilities=capabilities,
+            simulator=True,
+        )
+
+    def submit(self, tasks: Sequence[Task], *, key: str) -> AerJob:
+        if key in self._keys:
+            return self._keys[key]
+        if len({task.shots for task in tasks}) != 1:
+            raise ProtocolError("Aer takes one number of shots per job; the planner sent several")
+        binds = [bindings(task.program.payload, task.values) for task in tasks]
+        run_options: dict[str, Any] = {"shots": tasks[0].shots, "memory": True}
+        if tasks[0].seed is not None:
+            # One job has one seed in Aer, which derives the others: seed + 2113 k for program k.
+            run_options["seed_simulator"] = tasks[0].seed
+        job = AerJob(
+            self._simulator.run(
+                [self._prepared(task.program.payload) for task in tasks],
+                parameter_binds=binds if any(binds) else None,
+                **run_options,
+            ),
+            tasks,
+        )
+        self._jobs[job.id] = self._keys[key] = job
+        return job
+
+    def job(self, job_id: str) -> AerJob:
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise ConfigError(
+                f"no Aer job {job_id!r} in this process: a simulation ends with the process, "
+                "and its outcome goes when nobody holds the job any more"
+            ) from None
+
+    def expectations(
+        self, program: Program, values: Values, observables: Sequence[PauliSum]
+    ) -> Values:
+        if not self.spec().capabilities.expectations:
+            return super().expectations(program, values, observables)
+        circuit = self._prepared(program.payload)
+        return expectations(
+            self._simulator,
+            circuit,
+            bindings(circuit, values),
+            observables,
+            noisy=self._model is not None,
+        )
+
+    def _simulated(self, recorded: tuple[Operation, ...] | None) -> tuple[Operation, ...]:
+        native = operations(self._simulator.configuration().basis_gates)
+        if recorded is None:
+            return native
+        names = {operation.name for operation in native} | {"barrier"}
+        return tuple(operation for operation in recorded if operation.name in names)
+
+    def _relaxation_of_delays(self) -> PassManager | None:
+        if self._recorded is None:
+            return None
+        t1s, t2s = relaxation_times(self._recorded.sites)
+        return PassManager([RelaxationNoisePass(t1s, t2s, dt=self._recorded.dt, op_types=[Delay])])
+
+    def _prepared(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        if self._relax is None or "delay" not in circuit.count_ops():
+            return circuit
+        return self._relax.run(circuit)
+
+
+def bindings(circuit: QuantumCircuit, values: Values) -> dict[Any, list[float]]:
+    """Return one column of values per parameter, in the order of `circuit.parameters`."""
+    if not circuit.num_parameters:
+        return {}
+    return dict(zip(circuit.parameters, values.T.tolist(), strict=True))
+
+
+def _noise(given: Any) -> tuple[DeviceSpec | None, NoiseModel | None]:
+    if given is None:
+        return None, None
+    if isinstance(given, NoiseModel):
+        return None, given
+    if isinstance(given, str | Path):
+        path = Path(str(given).removeprefix("replay:")).expanduser()
+        given = spec_json.load(path)
+    if not isinstance(given, DeviceSpec):
+        raise ConfigError(
+            f"noise={given!r}: wanted the path of a recorded device (JSON), a DeviceSpec or an "
+            "Aer NoiseModel"
+        )
+    return given, noise_from(given)
+
+
+def _checked(native: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse a device or method that the installed Aer does not have."""
+    probe = AerSimulator()
+    for option, installed in (
+        ("device", probe.available_devices()),
+        ("method", probe.available_methods()),
+    ):
+        wanted = native.get(option)
+        if wanted is not None and wanted not in installed:
+            raise ConfigError(
+                f"{option}={wanted!r}: the installed qiskit-aer has {', '.join(installed)}"
+                + ("; install qiskit-aer-gpu for a GPU" if option == "device" else "")
+            )
+    return native
+
+
+def _reads_wrong(model: NoiseModel) -> bool:
+    """Whether the model has readout errors, which expectation values computed by Aer ignore."""
+    return any(error["type"] == "roerror" for error in model.to_dict()["errors"])

@@ -1,0 +1,81 @@
+"""From a Qiskit circuit to a program in one of the formats a device takes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+
+from qdmi_qiskit.errors import RejectedError, UnsupportedError
+from qdmi_qiskit.model import Program, Values
+
+
+def _qiskit(circuit: QuantumCircuit) -> Any:
+    return circuit
+
+
+def _qpy(circuit: QuantumCircuit) -> bytes:
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer)
+    return buffer.getvalue()
+
+
+ENCODERS: Mapping[str, Callable[[QuantumCircuit], Any]] = {
+    "qiskit": _qiskit,
+    "qpy": _qpy,
+    "qasm3": qasm3.dumps,
+    "qasm2": qasm2.dumps,
+}
+"""The wire formats that are nobody's in particular."""
+
+
+def encoder(
+    formats: tuple[str, ...], extra: Mapping[str, Callable[[Any], Any]]
+) -> Callable[[QuantumCircuit], Program]:
+    """Return the encoder for the first format we know, in the device's order.
+
+    Raises:
+        UnsupportedError: We know none of `formats`.
+    """
+    known = {**ENCODERS, **extra}
+    name = next((name for name in formats if name in known), None)
+    if name is None:
+        raise UnsupportedError(
+            f"no encoder for any of the device's formats {formats}; known: {', '.join(known)}"
+        )
+    write = known[name]
+
+    def encode(circuit: QuantumCircuit) -> Program:
+        plain = without_phase(circuit)
+        try:
+            payload = write(plain)
+        except (qasm2.QASM2ExportError, qasm3.QASM3ExporterError) as error:
+            raise RejectedError(
+                f"circuit {circuit.name!r} cannot be written as {name}: {error}"
+            ) from error
+        names = tuple(parameter.name for parameter in plain.parameters)
+        return Program(name, payload, circuit.num_clbits, names)
+
+    return encode
+
+
+def without_phase(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return the circuit without a symbolic global phase, which no outcome can show.
+
+    Binding one costs 500 times the rest of the circuit, and Aer evaluates it per point.
+    Parameters that occur in the phase alone stay, so that columns of values keep their places.
+    """
+    if not getattr(circuit.global_phase, "parameters", None):
+        return circuit
+    plain: QuantumCircuit = circuit.copy()
+    plain.global_phase = 0
+    if plain.num_parameters != circuit.num_parameters:
+        return circuit
+    return plain
+
+
+def bind(circuit: QuantumCircuit, row: Values) -> QuantumCircuit:
+    """Return the circuit with its parameters set, in `circuit.parameters` order."""
+    return circuit.assign_parameters(row.tolist()) if circuit.num_parameters else circuit

@@ -1,0 +1,250 @@
+"""Fit what the user wants to what the device takes. The only fallback there is.
+
+`plan` cuts requests into jobs that obey the capabilities; `merge` puts the
+pieces back. Both are pure, and neither knows what a circuit is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qdmi_qiskit import bits
+from qdmi_qiskit.errors import ConfigError, ProtocolError
+from qdmi_qiskit.model import Bits, Capabilities, Program, Shots, Task, Values
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[C]):
+    """A circuit, the points to run it at, and the shots at each point.
+
+    Attributes:
+        circuit: Whatever `encode` takes.
+        values: float64, shape `(points, parameters)`.
+        shots: Shots at each point, at least 1.
+        num_bits: Classical bits one shot returns.
+        writes: Whether the circuit writes any of them. One that does not is never sent:
+            every outcome is zero, and no device is paid to say so.
+    """
+
+    circuit: C
+    values: Values
+    shots: int
+    num_bits: int
+    writes: bool = True
+
+    @property
+    def shape(self) -> Shape:
+        """All that is needed to put the outcome together again."""
+        return Shape(len(self.values), self.shots, self.num_bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of one outcome."""
+
+    points: int
+    shots: int
+    num_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the outcome of one task belongs; half-open ranges."""
+
+    request: int
+    points: tuple[int, int]
+    shots: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One job: its tasks, and where each outcome belongs."""
+
+    tasks: tuple[Task, ...]
+    places: tuple[Place, ...]
+
+
+Piece = tuple[Task, Place]
+
+
+def plan(
+    requests: Sequence[Request[C]],
+    capabilities: Capabilities,
+    *,
+    encode: Callable[[C], Program],
+    bind: Callable[[C, Values], C],
+    seeds: Iterator[int] | None = None,
+) -> tuple[Chunk, ...]:
+    """Cut requests into chunks; each chunk is one job the device accepts.
+
+    Args:
+        requests: What is wanted.
+        capabilities: What the device takes.
+        encode: Makes a program of a circuit.
+        bind: Sets a circuit's parameters to one row of values.
+        seeds: Gives every task a seed of its own; `None`: no seeds.
+
+    Raises:
+        ConfigError: A request has fewer shots than the device allows.
+    """
+    pieces = [
+        piece
+        for index, request in enumerate(requests)
+        if request.writes
+        for piece in _pieces(index, request, capabilities, encode, bind, seeds)
+    ]
+    return tuple(_pack(pieces, capabilities))
+
+
+def _pieces(
+    index: int,
+    request: Request[C],
+    caps: Capabilities,
+    encode: Callable[[C], Program],
+    bind: Callable[[C, Values], C],
+    seeds: Iterator[int] | None,
+) -> Iterator[Piece]:
+    if request.shots < caps.min_shots:
+        raise ConfigError(
+            f"{request.shots} shots asked, but the device takes no fewer than {caps.min_shots} "
+            f"per circuit: ask for at least {caps.min_shots}"
+        )
+    most = _least(caps.max_shots, caps.max_total_shots)
+    cuts = tuple(_ranges(request.shots, most))
+    tables: Iterator[tuple[tuple[int, int], Program, Values]]
+    if caps.sweeps:
+        largest = max((b - a for a, b in cuts), default=1)
+        fits = None if caps.max_total_shots is None else caps.max_total_shots // largest
+        tables = _sweeps(request, encode, _least(caps.max_executables, fits))
+    else:
+        tables = _rows(request, encode, bind)
+    for points, program, values in tables:
+        for shots in cuts:
+            seed = None if seeds is None else next(seeds)
+            task = Task(program, shots[1] - shots[0], values, seed)
+            yield task, Place(index, points, shots)
+
+
+def _sweeps(
+    request: Request[C], encode: Callable[[C], Program], limit: int | None
+) -> Iterator[tuple[tuple[int, int], Program, Values]]:
+    if len(request.values) == 0:
+        return
+    program = encode(request.circuit)
+    for a, b in _ranges(len(request.values), limit):
+        yield (a, b), program, request.values[a:b]
+
+
+def _rows(
+    request: Request[C], encode: Callable[[C], Program], bind: Callable[[C, Values], C]
+) -> Iterator[tuple[tuple[int, int], Program, Values]]:
+    for point, row in enumerate(request.values):
+        yield (point, point + 1), encode(bind(request.circuit, row)), np.empty((1, 0))
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _ranges(total: int, limit: int | None) -> Iterator[tuple[int, int]]:
+    """Cut `total` into the fewest parts within `limit`, as even as possible.
+
+    Even parts keep every part above a device's minimum where any cut can.
+    """
+    parts = 1 if limit is None else -(-total // limit)
+    for k in range(parts if total else 0):
+        yield k * total // parts, (k + 1) * total // parts
+
+
+def _pack(pieces: Sequence[Piece], caps: Capabilities) -> Iterator[Chunk]:
+    if not caps.mixed_shots:
+        pieces = sorted(pieces, key=lambda piece: piece[0].shots)
+    batch: list[Piece] = []
+    size = total = 0
+    for piece in pieces:
+        task = piece[0]
+        cost = task.points * task.shots
+        full = caps.max_executables is not None and size + task.points > caps.max_executables
+        dear = caps.max_total_shots is not None and total + cost > caps.max_total_shots
+        clash = not caps.mixed_shots and batch and batch[0][0].shots != task.shots
+        if batch and (full or dear or clash):
+            yield _chunk(batch)
+            batch, size, total = [], 0, 0
+        batch.append(piece)
+        size += task.points
+        total += cost
+    if batch:
+        yield _chunk(batch)
+
+
+def _chunk(batch: Sequence[Piece]) -> Chunk:
+    return Chunk(tuple(task for task, _ in batch), tuple(place for _, place in batch))
+
+
+def merge(
+    shapes: Sequence[Shape],
+    places: Sequence[Sequence[Place]],
+    results: Sequence[Sequence[Shots]],
+) -> tuple[Shots, ...]:
+    """Put every outcome where it belongs; the order of arrival does not matter.
+
+    Where a device discarded shots, the valid ones of all pieces of a point come
+    first and `Shots.valid` says how many they are.
+
+    Raises:
+        ProtocolError: An outcome has another shape than its task asked for.
+    """
+    if len(shapes) == 1 and len(results) == 1 and len(results[0]) == 1:
+        return (_checked(results[0][0], places[0][0], shapes[0]),)  # nothing to put together
+    out = [np.zeros((s.points, s.shots, bits.num_bytes(s.num_bits)), np.uint8) for s in shapes]
+    kept = [np.zeros(s.points, np.int64) for s in shapes]
+    thinned = {
+        place.request
+        for row, result in zip(places, results, strict=True)
+        for place, shots in zip(row, result, strict=True)
+        if shots.valid is not None
+    }
+    for row, result in zip(places, results, strict=True):
+        for place, raw in zip(row, result, strict=True):
+            shots = _checked(raw, place, shapes[place.request])
+            if place.request in thinned:
+                _append(out[place.request], kept[place.request], place, shots)
+            else:
+                out[place.request][slice(*place.points), slice(*place.shots)] = shots.bits
+    return tuple(
+        Shots(array, shape.num_bits, kept[k] if k in thinned else None)
+        for k, (array, shape) in enumerate(zip(out, shapes, strict=True))
+    )
+
+
+def _append(out: Bits, kept: npt.NDArray[np.int64], place: Place, shots: Shots) -> None:
+    for row, point in enumerate(range(*place.points)):
+        number = shots.bits.shape[1] if shots.valid is None else int(shots.valid[row])
+        out[point, kept[point] : kept[point] + number] = shots.bits[row, :number]
+        kept[point] += number
+
+
+def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:
+    points, number = (b - a for a, b in (place.points, place.shots))
+    want = (points, number, bits.num_bytes(shape.num_bits))
+    if shots.bits.shape != want or shots.bits.dtype != np.uint8:
+        raise ProtocolError(
+            f"the device returned bits of shape {shots.bits.shape} and dtype {shots.bits.dtype}, "
+            f"expected {want} and uint8: report it to the author of the plug-in"
+        )
+    valid = shots.valid
+    if valid is not None and (
+        valid.shape != (points,) or (valid < 0).any() or (valid > number).any()
+    ):
+        raise ProtocolError(
+            f"the device says that {valid.tolist()} of {number} shots are valid at {points} "
+            "points: report it to the author of the plug-in"
+        )
+    return shots

@@ -1,0 +1,77 @@
+"""The gates that turn a Pauli basis into the one a device measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import CircuitInstruction
+from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit.transpiler.passes import Optimize1qGatesDecomposition
+
+from qdmi_qiskit.errors import RejectedError
+from qdmi_qiskit.isa import IsaChecker
+from qdmi_qiskit.primitives.observables import Flags, Group
+
+REGISTER = "_qdmi_basis"
+
+
+class BasisChanges:
+    """Remembers, for each qubit of a device, its own gates that turn X and Y into Z."""
+
+    def __init__(self, target: Target, isa: IsaChecker) -> None:
+        self.target, self._isa = target, isa
+        self._gates: dict[tuple[int, bool], list[Any]] = {}
+
+    def measured(self, circuit: QuantumCircuit, group: Group) -> QuantumCircuit:
+        """Return the circuit, followed by the measurement of a group's basis.
+
+        Bit `circuit.num_clbits + j` of the outcome belongs to `group.qubits[j]`.
+        """
+        register = ClassicalRegister(len(group.qubits), REGISTER)
+        whole: QuantumCircuit = circuit.copy()
+        whole.add_register(register)
+        turned = np.flatnonzero(group.x)
+        self._learn(circuit.num_qubits, group.qubits[turned], group.z[turned])
+        for bit, (site, x, z) in enumerate(
+            zip(group.qubits.tolist(), group.x.tolist(), group.z.tolist(), strict=True)
+        ):
+            qubit = whole.qubits[site]
+            if x:
+                for operation in self._gates[site, z]:
+                    whole._append(CircuitInstruction(operation, (qubit,)))  # noqa: SLF001
+            whole.measure(qubit, register[bit])
+        return whole
+
+    def _learn(self, num_qubits: int, sites: Any, is_y: Flags) -> None:
+        """Find the gates of the qubits that are not known yet, all in one pass."""
+        new = [
+            key for key in zip(sites.tolist(), is_y.tolist(), strict=True) if key not in self._gates
+        ]
+        for y in (False, True):
+            wanted = [site for site, kind in new if kind is y]
+            if not wanted:
+                continue
+            plain = QuantumCircuit(num_qubits)
+            for site in wanted:
+                if y:
+                    plain.sdg(site)
+                plain.h(site)
+            native = self._native(plain)
+            for site in wanted:
+                self._gates[site, y] = []
+            for instruction in native.data:
+                site = native.find_bit(instruction.qubits[0]).index
+                self._gates[site, y].append(instruction.operation)
+
+    def _native(self, plain: QuantumCircuit) -> QuantumCircuit:
+        native = PassManager([Optimize1qGatesDecomposition(target=self.target)]).run(plain)
+        try:
+            self._isa.check(native)
+        except RejectedError:  # the device's one-qubit gates are none that Qiskit decomposes into
+            native = generate_preset_pass_manager(
+                optimization_level=1, target=self.target, initial_layout=range(plain.num_qubits)
+            ).run(plain)
+            self._isa.check(native)
+        return native

@@ -1,0 +1,85 @@
+"""The job that both primitives return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from qiskit.primitives import BasePrimitiveJob, PrimitiveResult
+from qiskit.providers import JobStatus as QiskitJobStatus
+
+from qdmi_qiskit.job import QISKIT_STATUS, remember
+from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.work import Work
+
+
+class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
+    """Work on a device, and what to make of its outcome."""
+
+    def __init__(self, work: Work[Any], build: Callable[[Any], PrimitiveResult[Any]]) -> None:
+        super().__init__(uuid4().hex)
+        self._work, self._build = work, build
+        self._result: PrimitiveResult[Any] | None = None
+        remember(self)
+
+    @property
+    def device_job_ids(self) -> tuple[str, ...]:
+        """The vendor's ids of the device jobs sent so far."""
+        return self._work.job_ids
+
+    def result(self, timeout: float | None = None) -> PrimitiveResult[Any]:
+        """Wait for the outcome, at most `timeout` seconds.
+
+        Raises:
+            JobFailedError: The device ended a job without a result.
+            TimeoutError: Some job is not final; all go on.
+        """
+        if self._result is None:
+            self._result = self._build(self._work.result(timeout))
+        return self._result
+
+    def wait(self, timeout: float | None = None) -> QiskitJobStatus:
+        """Block until final or `timeout` seconds; the job goes on either way.
+
+        Raises:
+            TimeoutError: The job is not final.
+        """
+        return QISKIT_STATUS[self._work.wait(timeout)]
+
+    def status(self) -> QiskitJobStatus:
+        """Return the state in Qiskit's words."""
+        return QISKIT_STATUS[self._work.status()]
+
+    def qdmi_status(self) -> JobStatus:
+        """Return the state in QDMI's words."""
+        return self._work.status()
+
+    def done(self) -> bool:
+        """Return whether the job ended with a result."""
+        return self._work.status() is JobStatus.DONE
+
+    def running(self) -> bool:
+        """Return whether the device executes the job now."""
+        return self._work.status() is JobStatus.RUNNING
+
+    def cancelled(self) -> bool:
+        """Return whether the job was canceled."""
+        return self._work.status() is JobStatus.CANCELED
+
+    def in_final_state(self) -> bool:
+        """Return whether the state can no longer change."""
+        return self._work.status().final
+
+    def cancel(self) -> bool:
+        """Ask the device to stop; a job that is final stays as it is.
+
+        Returns:
+            Whether the job is canceled now.
+
+        Raises:
+            UnsupportedError: The device cannot cancel.
+        """
+        if not self._work.status().final:
+            self._work.cancel()
+        return self._work.status() is JobStatus.CANCELED

@@ -1,0 +1,78 @@
+"""Options that both primitives understand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from qdmi_qiskit.backend import checked_seed, checked_shots
+from qdmi_qiskit.errors import ConfigError, did_you_mean
+
+T = TypeVar("T", bound="PrimitiveOptions")
+
+
+@dataclass
+class PrimitiveOptions:
+    """What is common to sampler and estimator.
+
+    Attributes:
+        seed: Makes a sequence of calls reproducible on simulators. Calls, pubs and points
+            each get a seed of their own, derived from it.
+        seed_simulator: The same, under the name that Qiskit's own primitives use.
+    """
+
+    seed: int | None = None
+    seed_simulator: int | None = None
+
+    def chosen_seed(self) -> int | None:
+        """Return the seed under either name."""
+        return checked_seed(self.seed_simulator if self.seed is None else self.seed)
+
+
+@dataclass
+class SamplerOptions(PrimitiveOptions):
+    """Options of `SamplerV2`.
+
+    Attributes:
+        default_shots: Shots of a pub that names none.
+    """
+
+    default_shots: int = 1024
+
+    def __post_init__(self) -> None:
+        checked_shots(self.default_shots)
+        self.chosen_seed()
+
+
+@dataclass
+class EstimatorOptions(PrimitiveOptions):
+    """Options of `EstimatorV2`.
+
+    Attributes:
+        default_precision: Standard error of a pub that names none; 0.015625 = 1/64.
+        abelian_grouping: Measure qubit-wise commuting terms together; else each on its own.
+    """
+
+    default_precision: float = 0.015625
+    abelian_grouping: bool = True
+
+    def __post_init__(self) -> None:
+        self.chosen_seed()
+
+
+def options_from(kind: type[T], options: dict[str, Any] | None, keywords: dict[str, Any]) -> T:
+    """Return options from a dictionary, or keywords, or both.
+
+    Raises:
+        ConfigError: A name is unknown, given twice, or its value is wrong.
+    """
+    known = {field.name for field in fields(kind)}
+    given = dict(options or {})
+    for name, value in keywords.items():
+        if name in given:
+            raise ConfigError(f"option {name!r} is given both in options= and as a keyword")
+        given[name] = value
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"no option {name!r}{did_you_mean(name, known)}")
+    return kind(**given)

@@ -1,0 +1,189 @@
+"""`SamplerV2` over any device."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.primitives import (
+    BaseSamplerV2,
+    BitArray,
+    DataBin,
+    PrimitiveResult,
+    SamplerPubLike,
+    SamplerPubResult,
+)
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+from qdmi_qiskit.adopt import adopted
+from qdmi_qiskit.backend import QDMIBackend, checked_shots
+from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.isa import writes_bits
+from qdmi_qiskit.model import Shots
+from qdmi_qiskit.plan import Request
+from qdmi_qiskit.primitives.job import PrimitiveJob
+from qdmi_qiskit.primitives.options import SamplerOptions, options_from
+from qdmi_qiskit.run import seeds, start
+
+
+class SamplerV2(BaseSamplerV2):
+    """Samples the classical registers of ISA circuits.
+
+    Takes what Qiskit's `BackendSamplerV2` takes, so swapping the import is enough. All pubs of
+    one `run` share jobs where the device allows it.
+    """
+
+    def __init__(
+        self, backend: Any, *, options: dict[str, Any] | None = None, **keywords: Any
+    ) -> None:
+        """Sample on a backend.
+
+        Args:
+            backend: From `QDMIProvider().get_backend(name)`; any other `BackendV2` works too.
+            options: `SamplerOptions` by name: `default_shots`, `seed`.
+            keywords: The same, as keywords.
+
+        Raises:
+            ConfigError: An option is unknown or wrong.
+        """
+        self._device: QDMIBackend = adopted(backend)
+        self._backend = backend
+        self._options = options_from(SamplerOptions, options, keywords)
+        self._calls = itertools.count()
+
+    @property
+    def backend(self) -> Any:
+        """The backend that this sampler runs on."""
+        return self._backend
+
+    @property
+    def options(self) -> SamplerOptions:
+        """The options; assign to them to change the next calls."""
+        return self._options
+
+    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> PrimitiveJob:
+        """Start sampling, and return at once.
+
+        Args:
+            pubs: Each a circuit, or `(circuit, values)`, or `(circuit, values, shots)`.
+            shots: For pubs that name none; `options.default_shots` if not given.
+
+        Returns:
+            A job. `job.result()[i].data.<register>` is a `BitArray` of pub i: any register of
+            the circuit, bits that were not measured are 0. `metadata` has the shots, and
+            `ordered_shots=False` where their order means nothing.
+
+        Raises:
+            ConfigError: A pub is wrong: values, shots, names of registers; or there is none.
+            RejectedError: A circuit is not ISA.
+        """
+        default = checked_shots(self._options.default_shots if shots is None else shots)
+        coerced = [_coerced(pub, default) for pub in pubs]
+        if not coerced:
+            raise ConfigError("run() got an empty list of pubs: give it at least one")
+        for index, pub in enumerate(coerced):
+            _check(pub, index)
+            self._device.isa.check(pub.circuit)
+        seed, call = self._options.chosen_seed(), next(self._calls)
+        spec = self._device.spec
+        run = start(
+            self._device.session,
+            spec,
+            [_request(pub) for pub in coerced],
+            seeds=None if seed is None else seeds(seed, call=call),
+        )
+        ordered = spec.capabilities.ordered_shots
+        return PrimitiveJob(run, partial(_result, pubs=coerced, ordered=ordered))
+
+
+def _coerced(pub: SamplerPubLike, shots: int) -> SamplerPub:
+    try:
+        return SamplerPub.coerce(pub, shots)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{error}") from error
+
+
+def _check(pub: SamplerPub, index: int) -> None:
+    checked_shots(pub.shots)
+    registers = pub.circuit.cregs
+    if not registers:
+        warnings.warn(
+            f"The {index}-th pub's circuit has no output classical registers and so the result "
+            "will be empty. Did you mean to add measurement instructions?",
+            UserWarning,
+            stacklevel=3,
+        )
+    try:
+        DataBin(**dict.fromkeys((register.name for register in registers), 0))
+    except ValueError as error:
+        raise ConfigError(
+            f"the {index}-th pub's circuit has a classical register whose name a result cannot "
+            f"carry ({error}): rename it"
+        ) from error
+
+
+def _request(pub: SamplerPub) -> Request[QuantumCircuit]:
+    circuit = pub.circuit
+    return Request(
+        circuit, points_of(pub), pub.shots, circuit.num_clbits, writes=writes_bits(circuit)
+    )
+
+
+def points_of(pub: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a pub's values as float64, shape `(points, parameters)`, in the circuit's order."""
+    size = len(pub.circuit.parameters)
+    points = pub.parameter_values.size
+    if size == 0:
+        return np.empty((points, 0))
+    table = pub.parameter_values.as_array(pub.circuit.parameters)
+    return np.ascontiguousarray(table, dtype=np.float64).reshape(points, size)
+
+
+def _result(
+    outcomes: Sequence[Shots], *, pubs: Sequence[SamplerPub], ordered: bool
+) -> PrimitiveResult[SamplerPubResult]:
+    results = [
+        _pub_result(index, pub, shots, ordered)
+        for index, (pub, shots) in enumerate(zip(pubs, outcomes, strict=True))
+    ]
+    return PrimitiveResult(results, metadata={"version": 2})
+
+
+def _pub_result(index: int, pub: SamplerPub, shots: Shots, ordered: bool) -> SamplerPubResult:
+    metadata: dict[str, Any] = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
+    packed = shots.bits
+    if shots.valid is not None:
+        common = int(shots.valid.min(initial=pub.shots))
+        if common == 0:
+            raise JobFailedError(
+                f"the device discarded every shot of point {int(shots.valid.argmin())} of pub "
+                f"{index}: ask for more shots",
+                job_id="",
+            )
+        packed = packed[:, :common]
+        metadata |= {
+            "shots": common,
+            "requested_shots": pub.shots,
+            "valid_shots": shots.valid.reshape(pub.shape).tolist(),
+        }
+    if not ordered:
+        metadata["ordered_shots"] = False
+    whole = BitArray(packed.reshape(*pub.shape, *packed.shape[1:]), shots.num_bits)
+    registers = {
+        register.name: _register(whole, pub.circuit, register) for register in pub.circuit.cregs
+    }
+    return SamplerPubResult(DataBin(**registers, shape=pub.shape), metadata=metadata)
+
+
+def _register(whole: BitArray, circuit: QuantumCircuit, register: Any) -> BitArray:
+    places = [circuit.find_bit(bit).index for bit in register]
+    if places == list(range(whole.num_bits)):
+        return whole
+    if not places:
+        return BitArray(np.empty((*whole.shape, whole.num_shots, 0), np.uint8), 0)
+    return whole.slice_bits(places)

@@ -1,0 +1,236 @@
+"""Submit a plan and gather its outcome: the single road to a device."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import uuid4
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from qdmi_qiskit.bits import num_bytes
+from qdmi_qiskit.device import Job, Session
+from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.formats import bind, encoder
+from qdmi_qiskit.model import DeviceSpec, JobStatus, Shots
+from qdmi_qiskit.plan import Chunk, Request, Shape, merge, plan
+from qdmi_qiskit.work import together
+
+_SENDERS = 8  # threads that submit the chunks of one run, where the device states no max_jobs
+
+
+class Run:
+    """One key, one or more device jobs, one outcome. Safe to use from several threads.
+
+    Attributes:
+        key: Under which every job of this run was submitted.
+        spec: The snapshot of the device that the run was planned for.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        spec: DeviceSpec,
+        shapes: Sequence[Shape],
+        chunks: Sequence[Chunk],
+        key: str,
+    ) -> None:
+        self.key, self.spec = key, spec
+        self._session, self._shapes = session, tuple(shapes)
+        self._places = [chunk.places for chunk in chunks]
+        self._canceled = threading.Event()
+        self._lock = threading.Lock()
+        self._outcome: tuple[Shots, ...] | None = None
+        self._jobs = self._submit(chunks)
+
+    def _submit(self, chunks: Sequence[Chunk]) -> list[Future[Job]]:
+        """Send the first chunk here, so that a refusal is raised here; the rest behind."""
+        if not chunks:
+            return []
+        first: Future[Job] = Future()
+        first.set_result(self._session.submit(chunks[0].tasks, key=f"{self.key}-0"))
+        if len(chunks) == 1:
+            return [first]
+        limit = self.spec.capabilities.max_jobs
+        pool = ThreadPoolExecutor(min(limit or _SENDERS, len(chunks) - 1), "qdmi-submit")
+        gate = None if limit is None else threading.Semaphore(limit)
+        if gate is not None:
+            gate.acquire()
+            pool.submit(_release_when_final, first.result(), gate)
+        rest = [
+            pool.submit(self._send, chunk, index, gate)
+            for index, chunk in enumerate(chunks[1:], start=1)
+        ]
+        pool.shutdown(wait=False)
+        return [first, *rest]
+
+    def _send(self, chunk: Chunk, index: int, gate: threading.Semaphore | None) -> Job:
+        if gate is not None:
+            gate.acquire()
+        try:
+            self._check_wanted(index)
+            job = self._session.submit(chunk.tasks, key=f"{self.key}-{index}")
+        except BaseException:
+            if gate is not None:
+                gate.release()
+            raise
+        if gate is not None:
+            threading.Thread(target=_release_when_final, args=(job, gate), daemon=True).start()
+        return job
+
+    def _check_wanted(self, index: int) -> None:
+        if self._canceled.is_set():
+            raise JobFailedError(
+                f"chunk {index} of run {self.key} was canceled before it was sent",
+                job_id=f"{self.key}-{index}",
+            )
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The vendor's ids of the jobs sent so far, in the order of the plan."""
+        return tuple(
+            future.result().id
+            for future in self._jobs
+            if future.done() and future.exception() is None
+        )
+
+    def status(self) -> JobStatus:
+        """Return the least advanced status, unless a job failed or was canceled."""
+        return together([_status(future, self._canceled.is_set()) for future in self._jobs])
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until every job is final or `timeout` seconds have passed.
+
+        Raises:
+            TimeoutError: Some job is not final. All keep running.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        for future in self._jobs:
+            left = None if end is None else max(end - time.monotonic(), 0.0)
+            try:
+                job = future.result(left)
+            except TimeoutError:
+                raise TimeoutError(
+                    f"run {self.key} is still being sent after {timeout} s; it goes on"
+                ) from None
+            except Exception:  # noqa: BLE001, S112 - result() raises it; status() says FAILED
+                continue
+            job.wait(None if end is None else max(end - time.monotonic(), 0.0))
+        return self.status()
+
+    def result(self, timeout: float | None = None) -> tuple[Shots, ...]:
+        """Wait for every job, then merge. Later calls return the same outcome.
+
+        Raises:
+            JobFailedError: A job failed or was canceled.
+            TimeoutError: Some job is not final. All keep running.
+        """
+        if self._outcome is None:
+            self.wait(timeout)
+            with self._lock:
+                if self._outcome is None:
+                    jobs = [future.result() for future in self._jobs]
+                    for job in jobs:
+                        if job.status() is JobStatus.CANCELED:
+                            raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
+                    results = [job.result() for job in jobs]
+                    self._outcome = merge(self._shapes, self._places, results)
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Ask every device job to stop; chunks not yet sent never are.
+
+        Raises:
+            UnsupportedError: The device cannot cancel.
+        """
+        self._canceled.set()
+        for future in self._jobs:
+            if not future.cancel() and future.exception() is None:
+                future.result().cancel()
+
+
+def _release_when_final(job: Job, gate: threading.Semaphore) -> None:
+    try:
+        job.wait()
+    finally:
+        gate.release()
+
+
+def _status(future: Future[Job], canceled: bool) -> JobStatus:
+    if future.cancelled():
+        return JobStatus.CANCELED
+    if not future.done():
+        return JobStatus.CREATED
+    if future.exception() is not None:
+        return JobStatus.CANCELED if canceled else JobStatus.FAILED
+    return future.result().status()
+
+
+def start(
+    session: Session,
+    spec: DeviceSpec,
+    requests: Sequence[Request[QuantumCircuit]],
+    *,
+    seeds: Iterator[int] | None = None,
+    key: str | None = None,
+) -> Run:
+    """Plan, submit, and return at once.
+
+    Args:
+        session: Where to run.
+        spec: The snapshot of it that the circuits were compiled for.
+        requests: ISA circuits, their points and their shots.
+        seeds: Makes outcomes reproducible where the device can, one for each task: a
+            shared seed would correlate them.
+        key: Under which the jobs are submitted; fresh if not given.
+
+    Raises:
+        ConfigError: More outcomes than this machine can hold, or fewer shots than the
+            device takes.
+        RejectedError: The device refused a program.
+    """
+    _check_size(requests)
+    caps = spec.capabilities
+    chunks = plan(
+        requests,
+        caps,
+        encode=encoder(caps.formats, session.encoders),
+        bind=bind,
+        seeds=seeds if caps.seeds else None,
+    )
+    shapes = [request.shape for request in requests]
+    return Run(session, spec, shapes, chunks, key or uuid4().hex)
+
+
+def seeds(seed: int, *, call: int = 0) -> Iterator[int]:
+    """Yield one seed per task, all different; call 0 begins with `seed` itself.
+
+    Args:
+        seed: What the user gave.
+        call: How many calls the same user's seed has served before: the noise of a loop
+            must not be frozen.
+    """
+    for task in itertools.count():
+        if call == task == 0:
+            yield seed
+        else:
+            state = np.random.SeedSequence([seed, call, task]).generate_state(1, np.uint64)
+            yield int(state[0] >> np.uint64(2))  # 62 bits: Aer adds to it
+
+
+def _check_size(requests: Sequence[Request[QuantumCircuit]]) -> None:
+    """Refuse what could never be held, before a device is asked (or paid) for it."""
+    wanted = sum(len(r.values) * r.shots * max(num_bytes(r.num_bits), 1) for r in requests)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if wanted > memory:
+        most = max(requests, key=lambda r: len(r.values) * r.shots)
+        raise ConfigError(
+            f"{most.shots} shots at {len(most.values)} points of {most.num_bits} bits: the outcome "
+            f"would take {wanted / 2**30:.0f} GiB, this machine has {memory / 2**30:.0f} GiB; ask "
+            "for fewer shots or split the work into several runs"
+        )
