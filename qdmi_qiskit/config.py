@@ -229,7 +229,7 @@ def _files(
 ) -> tuple[Setting | None, dict[str, dict[str, Setting]]]:
     """Read all files: the default and the profiles, the first found wins for each key."""
     home, xdg = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME", "")
-    named: Path | str | None = config if config is not None else environ.get("QDMI_CONFIG") or None
+    named = config if config is not None else environ.get("QDMI_CONFIG") or None
     places: list[tuple[Path, str | None]] = []
     if named is not None:
         by = "keyword config" if config is not None else "environment QDMI_CONFIG"
@@ -242,8 +242,8 @@ def _files(
     places.append((SYSTEM_CONFIG, None))
     default: Setting | None = None
     table: dict[str, dict[str, Setting]] = {}
-    for path, by in places:
-        document = read(path, by)
+    for path, named_by in places:
+        document = read(path, named_by)
         if "default" in document and default is None:
             default = Setting(document["default"], f"{path} default")
             _checked_name(default)

@@ -59,6 +59,9 @@ class Secret:
     def __str__(self) -> str:
         return f"{self.reference} ***"
 
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
     def reveal(self) -> str:
         """Read the secret now; a line break at the end of a file is dropped.
 

@@ -65,6 +65,8 @@ def loads(text: str) -> DeviceSpec:
     Raises:
         ConfigError: It is none; names the place in the document and what was wanted.
     """
+    if not isinstance(text, str):
+        _refuse("document", text, "a string")
     if len(text) > LARGEST:
         raise ConfigError(f"document: {len(text)} characters; wanted at most {LARGEST}")
     try:
@@ -289,7 +291,7 @@ def _no_constant(name: str) -> NoReturn:
 def _pretty(value: Any, indent: str = "") -> str:
     """Write what fits on a line on one line."""
     flat = json.dumps(value, allow_nan=False)
-    if len(flat) + len(indent) <= 100 or not isinstance(value, (dict, list)):
+    if len(flat) + len(indent) <= 160 or not isinstance(value, (dict, list)):
         return flat
     inner = indent + " "
     if isinstance(value, dict):
