@@ -153,7 +153,7 @@ def lines(problem: Problem, report: dict[str, dict[str, object]]) -> list[str]:
 
 def main() -> None:
     """Run the example."""
-    parser = arguments(__doc__.partition("\n")[0], molecule="lih", maxiter=0)
+    parser = arguments(__doc__.partition("\n")[0], molecule="lih", maxiter=0, precision=0.01)
     parser.add_argument("--shots", type=at_least(1), default=10_000, help="shots of the sampler")
     parser.add_argument(
         "--determinants",

@@ -40,7 +40,7 @@ class Energy:
     Attributes:
         estimator: Opened on the backend; with a seed, each of its calls gets noise of its own.
         hamiltonian: Observable on the logical qubits.
-        precision: Standard error asked for, hartree.
+        precision: Largest standard error allowed, hartree.
         evaluations: Energies measured so far.
         shots: Shots taken so far; None once a result does not tell.
     """
@@ -117,7 +117,9 @@ def at_least(low: float, kind: type = int, *, above: bool = False) -> object:
     return number
 
 
-def arguments(description: str, *, molecule: str, maxiter: int) -> argparse.ArgumentParser:
+def arguments(
+    description: str, *, molecule: str, maxiter: int, precision: float
+) -> argparse.ArgumentParser:
     """Return the arguments that both examples take."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -136,8 +138,8 @@ def arguments(description: str, *, molecule: str, maxiter: int) -> argparse.Argu
     add(
         "--precision",
         type=at_least(0, float),
-        default=0.002,
-        help="standard error of an energy, hartree; 0 where the device is exact",
+        default=precision,
+        help="largest standard error of an energy, hartree; 0 where the device is exact",
     )
     add("--seed", type=at_least(0), help="for devices that take one, and for transpiling")
     add("--json", action="store_true", help="print one JSON object instead of a table")
@@ -242,7 +244,7 @@ def account(vqe: dict[str, object]) -> str:
 
 def main() -> None:
     """Run the example."""
-    parser = arguments(__doc__.partition("\n")[0], molecule="h2", maxiter=30)
+    parser = arguments(__doc__.partition("\n")[0], molecule="h2", maxiter=30, precision=0.005)
     options = parser.parse_args()
     backend, problem, ansatz, start = prepare(parser, options)
     final, vqe = solve(backend, problem, ansatz, start, options)
