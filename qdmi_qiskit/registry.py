@@ -108,9 +108,9 @@ def _load(point: EntryPoint) -> Driver:
         ) from error
     except AttributeError as error:
         raise ProtocolError(f"{where} cannot be loaded: {error}; report it to them") from error
-    lacks = [name for name in ("open", "names") if not callable(getattr(loaded, name, None))]
+    lacks = [f"{name}()" for name in ("open", "names") if not callable(getattr(loaded, name, None))]
     if lacks:
-        raise ProtocolError(f"{where} has no {' and no '.join(lacks)}(); report it to them")
+        raise ProtocolError(f"{where} has no {' and no '.join(lacks)}; report it to them")
     plugin: Driver = loaded
     return plugin
 

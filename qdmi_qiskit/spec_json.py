@@ -16,7 +16,7 @@ import json
 import math
 import reprlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -32,8 +32,8 @@ from qdmi_qiskit.model import DeviceSpec
 
 FORMAT = "qdmi-qiskit/device-spec"
 VERSION = 1
-LARGEST = 1 << 24
-"""Characters (bytes of a file) that are read at most; the largest known device needs a tenth."""
+LARGEST = 1 << 23
+"""Characters of a document at most: room for figures of every pair of 300 sites."""
 
 _HEADER: dict[str, Any] = {"format": FORMAT, "version": VERSION}
 _WORDS: dict[Any, str] = {
@@ -44,6 +44,7 @@ _WORDS: dict[Any, str] = {
     datetime: "a time with a time zone, such as '2026-11-20T08:00:00+00:00'",
 }
 _RENAMED: dict[tuple[type, str], str] = {(DeviceSpec, "version"): "device_version"}
+_is_record: Callable[[Any], bool] = is_dataclass
 
 
 def dumps(spec: DeviceSpec) -> str:
@@ -56,7 +57,10 @@ def dumps(spec: DeviceSpec) -> str:
         _refuse("document", spec, "a DeviceSpec")
     document = _HEADER | _encode(DeviceSpec, spec, "")
     _check(spec)
-    return _pretty(document) + "\n"
+    text = _pretty(document) + "\n"
+    if len(text) > LARGEST:
+        raise ConfigError(f"{spec.name!r} takes {len(text)} characters; wanted at most {LARGEST}")
+    return text
 
 
 def loads(text: str) -> DeviceSpec:
@@ -94,18 +98,17 @@ def load(path: Path | str) -> DeviceSpec:
         ConfigError: There is no such file, or `loads` refuses what is in it.
     """
     path = Path(path)
+    wanted = f"wanted a recorded device (JSON) of at most {LARGEST} bytes"
     try:
-        regular = stat.S_ISREG(path.stat().st_mode)  # a pipe would block, a device never end
-        content = b""
-        if regular:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
+        about = path.stat()
+        regular, small = stat.S_ISREG(about.st_mode), about.st_size <= LARGEST
+        content = path.read_bytes() if regular and small else b""  # a pipe would block
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: {reason}; wanted a recorded device (JSON)") from error
-    if not regular or len(content) > LARGEST:
-        what = "not a regular file" if not regular else f"larger than {LARGEST} bytes"
-        raise ConfigError(f"{path}: {what}; wanted a recorded device (JSON)")
+        raise ConfigError(f"{path}: {reason}; {wanted}") from error
+    if not (regular and small):
+        problem = "larger than that" if regular else "not a regular file"
+        raise ConfigError(f"{path}: {problem}; {wanted}")
     try:
         return loads(content.decode())
     except UnicodeDecodeError as error:
@@ -203,9 +206,7 @@ def _sites(inner: tuple[Any, ...], value: Any, path: str) -> dict[tuple[int, ...
     return found
 
 
-def _items(
-    inner: tuple[Any, ...], value: Any, path: str, kind: type[list[Any]] | type[tuple[Any, ...]]
-) -> list[tuple[Any, Any]]:
+def _items(inner: tuple[Any, ...], value: Any, path: str, kind: type[Any]) -> list[tuple[Any, Any]]:
     """Pair the items of a list with their types."""
     if not isinstance(value, kind):
         _refuse(path, value, f"a {kind.__name__}")
@@ -270,10 +271,6 @@ def _check(spec: DeviceSpec) -> None:
 
 def _wanted(hint: Any) -> str:
     return _WORDS.get(hint) or ("a list" if get_origin(hint) is tuple else "an object")
-
-
-def _is_record(hint: Any) -> bool:
-    return is_dataclass(hint)
 
 
 def _join(path: str, key: str) -> str:

@@ -181,7 +181,7 @@ def test_an_entry_point_that_names_nothing_is_the_plugins_fault(install):
 
 def test_a_driver_that_lacks_its_methods_is_the_plugins_fault(install):
     install("acme-qdmi", {"acme": "qq_acme:deaf"}, {"qq_acme": PLUGIN})
-    with pytest.raises(ProtocolError, match=r"has no open and no names\(\)"):
+    with pytest.raises(ProtocolError, match=r"has no open\(\) and no names\(\)"):
         registry.driver("acme")
 
 
