@@ -27,7 +27,7 @@ from qdmi_qiskit.config_file import PROFILE_NAME, read, tables
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.secret import Secret, guarded, refuse_userinfo
 
-__all__ = ["Resolved", "Secret", "Setting", "masked", "profiles", "resolve"]
+__all__ = ["Resolved", "Secret", "Setting", "files", "masked", "profiles", "resolve"]
 
 SYSTEM_CONFIG = Path("/etc/qdmi/config.toml")
 
@@ -163,6 +163,13 @@ def profiles(
     return tuple(sorted(_files(config, os.environ if environ is None else environ)[1]))
 
 
+def files(
+    config: Path | str | None = None, *, environ: Mapping[str, str] | None = None
+) -> tuple[Path, ...]:
+    """Return the files that `resolve` looks at, the first wins; they may not exist."""
+    return tuple(path for path, _ in _places(config, os.environ if environ is None else environ))
+
+
 def masked(resolved: Resolved) -> list[tuple[str, str, str]]:
     """Return (option, value to show, origin) for each option; of a secret only the reference."""
     return [
@@ -228,21 +235,10 @@ def _files(
     config: Path | str | None, environ: Mapping[str, str]
 ) -> tuple[Setting | None, dict[str, dict[str, Setting]]]:
     """Read all files: the default and the profiles, the first found wins for each key."""
-    home, xdg = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME", "")
-    named = config if config is not None else environ.get("QDMI_CONFIG") or None
-    places: list[tuple[Path, str | None]] = []
-    if named is not None:
-        by = "keyword config" if config is not None else "environment QDMI_CONFIG"
-        text = str(named)
-        places.append((Path(home + text[1:] if home and text.startswith("~/") else text), by))
-    # A relative folder would mean the current directory.
-    folder = Path(xdg) if xdg.startswith("/") else Path(home, ".config")
-    if folder.is_absolute():
-        places.append((folder / "qdmi" / "config.toml", None))
-    places.append((SYSTEM_CONFIG, None))
+    home = environ.get("HOME", "")
     default: Setting | None = None
     table: dict[str, dict[str, Setting]] = {}
-    for path, named_by in places:
+    for path, named_by in _places(config, environ):
         document = read(path, named_by)
         if "default" in document and default is None:
             default = Setting(document["default"], f"{path} default")
@@ -255,3 +251,20 @@ def _files(
             if "device" in mine:
                 _checked_name(mine["device"])
     return default, table
+
+
+def _places(config: Path | str | None, environ: Mapping[str, str]) -> list[tuple[Path, str | None]]:
+    """Return each file, first to last, with who named it; unnamed ones are optional."""
+    home, xdg = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME", "")
+    named = config if config is not None else environ.get("QDMI_CONFIG") or None
+    places: list[tuple[Path, str | None]] = []
+    if named is not None:
+        by = "keyword config" if config is not None else "environment QDMI_CONFIG"
+        text = str(named)
+        places.append((Path(home + text[1:] if home and text.startswith("~/") else text), by))
+    # A relative folder would mean the current directory.
+    folder = Path(xdg) if xdg.startswith("/") else Path(home, ".config")
+    if folder.is_absolute():
+        places.append((folder / "qdmi" / "config.toml", None))
+    places.append((SYSTEM_CONFIG, None))
+    return places
