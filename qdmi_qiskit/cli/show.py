@@ -1,0 +1,37 @@
+"""`qdmi show`: one device, what it is and how well it does."""
+
+from __future__ import annotations
+
+import click
+
+from qdmi_qiskit.cli import display
+from qdmi_qiskit.cli.parameters import Settings, as_json, options
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="Show every row of long tables.")
+@options
+@as_json
+@click.pass_obj
+def show(
+    settings: Settings,
+    name: str | None,
+    everything: bool,
+    options: tuple[tuple[str, object], ...],
+    as_json: bool,
+) -> None:
+    """Show the device NAME: state, calibration, abilities, qubits and operations.
+
+    NAME is a profile, SCHEME:LOCATOR or a scheme; the default if not given. A "-" stands
+    where the device does not say.
+    """
+    from qdmi_qiskit.cli import describe
+
+    resolved = settings.resolve(name, options)
+    with display.working(f"opening {resolved.name}"), settings.open(resolved) as session:
+        spec, state = session.spec(), session.status()
+    if as_json:
+        display.print_json(describe.document(resolved, spec, state))
+    else:
+        describe.print_device(resolved, spec, state, everything=everything)
