@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from qdmi_qiskit.cli import display
@@ -10,10 +12,12 @@ from qdmi_qiskit.cli.parameters import Settings, as_json, options
 
 @click.command()
 @click.argument("name")
-@click.option("--shots", "-n", type=click.IntRange(min=1), help="Shots of each check.")
+@click.option("--shots", "-n", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
     help="Share of wrong outcomes that noise may cause.",
 )
 @options
@@ -22,8 +26,8 @@ from qdmi_qiskit.cli.parameters import Settings, as_json, options
 def check(
     ctx: click.Context,
     name: str,
-    shots: int | None,
-    tolerance: float | None,
+    shots: int,
+    tolerance: float,
     options: tuple[tuple[str, object], ...],
     as_json: bool,
 ) -> None:
@@ -32,27 +36,32 @@ def check(
     Submits small jobs; on a device that costs money, so does this. The exit code is 1 if any
     check failed.
     """
-    from qdmi_qiskit.testing import Harness, check_device
+    from qdmi_qiskit.config import Secret
+    from qdmi_qiskit.testing import CHECKS, Harness, outcome
 
     settings: Settings = ctx.obj
     resolved = settings.resolve(name, options)
-    settings.open(resolved).close()  # a device that cannot be opened is no failed check
-    given = {"shots": shots, "tolerance": tolerance}
     harness = Harness(
         open=lambda: settings.open(resolved),
-        **{key: value for key, value in given.items() if value is not None},
+        secrets=[
+            value.reveal() for value in resolved.options.values() if isinstance(value, Secret)
+        ],
+        shots=shots,
+        tolerance=tolerance,
     )
-    with display.working(f"checking {resolved.label}"):
-        found = [(each.name, each.outcome, each.message) for each in check_device(harness)]
-    failed = sum(outcome == "failed" for _, outcome, _ in found)
+    found = []
+    with harness.session:  # a device that cannot be opened is no failed check
+        for name_of_check in CHECKS:
+            with display.working(f"checking {resolved.label}: {name_of_check}"):
+                each = outcome(harness, name_of_check)
+            found.append(asdict(each))
+            if not as_json:
+                why = f"  {' '.join(each.message.split())}" if each.message else ""
+                click.echo(f"{each.outcome:<7} {each.name}{why}")
+    failed = sum(each["outcome"] == "failed" for each in found)
     if as_json:
-        keys = ("name", "outcome", "message")
-        checks = [dict(zip(keys, each, strict=True)) for each in found]
-        display.print_json({"device": resolved.label, "failed": failed, "checks": checks})
+        display.print_json({"device": resolved.label, "failed": failed, "checks": found})
     else:
-        for check_name, outcome, message in found:
-            why = f"  {' '.join(message.split())}" if message else ""
-            click.echo(f"{outcome:<7} {check_name}{why}")
         click.echo(f"{len(found)} checks of {resolved.label}, {failed} failed")
     if failed:
         ctx.exit(1)

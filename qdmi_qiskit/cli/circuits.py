@@ -15,7 +15,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-import click
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 
 from qdmi_qiskit.errors import MissingPluginError, RejectedError
@@ -24,8 +23,9 @@ _HEADER = re.compile(
     r"(?>\s+|//[^\n]*|/\*.*?\*/)*+(?P<header>OPENQASM\s+(?P<major>\d+)(?P<minor>\.\d+)?)", re.DOTALL
 )
 # "Error: UndefGateError ... [no file:2:21]" of the built-in reader, "line 2:21 ..." of ANTLR
-_BUILT_IN = re.compile(r"Error: ([^\n]+)\n\s*╭─\[[^\n]*?:(\d+):(\d+)\]")
-_ANTLR = re.compile(r"line (\d+):(\d+) ([^\n]+)")
+_BUILT_IN = re.compile(r"Error: (?P<reason>[^\n]+)\n\s*╭─\[[^\n]*?:(?P<line>\d+):(?P<column>\d+)\]")
+_ANTLR = re.compile(r"line (?P<line>\d+):(?P<column>\d+) (?P<reason>[^\n]+)")
+_PLACE = re.compile(r"^(\d+),(\d+)(?=: )")
 
 
 def read(place: str) -> list[QuantumCircuit]:
@@ -40,7 +40,7 @@ def read(place: str) -> list[QuantumCircuit]:
     """
     path = Path("stdin" if place == "-" else place)
     name, folder = path.name, path.parent
-    content = click.get_binary_stream("stdin").read() if place == "-" else path.read_bytes()
+    content = sys.stdin.buffer.read() if place == "-" else path.read_bytes()
     if content.startswith(b"QISKIT"):
         return _qpy(name, content)
     try:
@@ -111,11 +111,17 @@ def _qasm3(name: str, text: str, header: re.Match[str]) -> QuantumCircuit:
 
 
 def _reason(said: str, problem: BaseException) -> str:
-    if found := _BUILT_IN.search(said):
-        return f"line {found[2]}, column {found[3]}: {found[1]}"
-    if found := _ANTLR.search(said):
-        return f"line {found[1]}, column {found[2]}: {found[3]}"
-    text = getattr(problem, "message", str(problem)) or type(problem).__name__
+    for pattern in (_BUILT_IN, _ANTLR):
+        if found := pattern.search(said):
+            return f"line {found['line']}, column {found['column']}: {found['reason']}"
+    inner = problem.__cause__
+    while inner is not None:  # ANTLR's own error knows the place
+        for candidate in (inner, *inner.args):
+            if (token := getattr(candidate, "offendingToken", None)) is not None:
+                return f"line {token.line}, column {token.column}: unexpected {token.text!r}"
+        inner = inner.__cause__
+    text = getattr(problem, "message", str(problem)).rstrip(". ") or type(problem).__name__
+    text = _PLACE.sub(r"line \1, column \2", text)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

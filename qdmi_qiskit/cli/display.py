@@ -17,9 +17,13 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def _is_styled() -> bool:
+    return is_terminal() and not os.environ.get("NO_COLOR")
+
+
 def heading(text: str) -> None:
     """Print the title of what follows."""
-    click.echo(click.style(text, bold=True) if is_terminal() else text)
+    click.echo(click.style(text, bold=True) if _is_styled() else text)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
@@ -60,7 +64,7 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(header_style="bold")
+    drawn = Table(header_style="bold" if _is_styled() else "")
     for k, title in enumerate(columns):
         drawn.add_column(Text(title), justify="right" if k in right else "left", overflow="fold")
     for row in rows:
