@@ -1,0 +1,69 @@
+"""Checks of names: ids that find jobs again, keys that make them once."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from qdmi_qiskit.device import Job
+from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.testing.checks_jobs import same
+from qdmi_qiskit.testing.circuits import coins, flip
+from qdmi_qiskit.testing.harness import Harness
+
+
+def check_retrieve_as_declared(harness: Harness) -> None:
+    """Declared: `session.job(id)` is the job. Else: UnsupportedError."""
+    job = harness.submit(harness.task(coins()))
+    if not harness.capabilities.retrieve:
+        try:
+            harness.session.job(job.id)
+        except UnsupportedError:
+            harness.outcome(job)
+            return
+        raise AssertionError(
+            "session.job(id) works but is not declared: set Capabilities(retrieve=True)"
+        )
+    try:
+        found = harness.session.job(job.id)
+    except UnsupportedError as error:
+        raise AssertionError(
+            "retrieve is declared but raises UnsupportedError: set Capabilities(retrieve=False)"
+        ) from error
+    assert found.id == job.id, f"session.job({job.id!r}) returned job {found.id!r}"
+    assert same(harness.outcome(found), harness.outcome(job)), (
+        "the job found again has another result: look it up by id"
+    )
+
+
+def check_unknown_job_is_an_error_of_ours(harness: Harness) -> None:
+    """An id that nobody gave: ConfigError where jobs are found again, else UnsupportedError."""
+    expected = ConfigError if harness.capabilities.retrieve else UnsupportedError
+    try:
+        found = harness.session.job("no-such-job")
+    except expected:
+        return
+    except Exception as error:
+        raise AssertionError(
+            f"session.job('no-such-job') raised {error!r}: translate it into {expected.__name__}"
+        ) from error
+    raise AssertionError(f"session.job('no-such-job') returned {found!r}: raise {expected}")
+
+
+def check_submit_key_as_declared(harness: Harness) -> None:
+    """Declared: one key, one job. Else: one key, two jobs."""
+    task, key = harness.task(flip(0)), uuid4().hex
+    first, second = (harness.session.submit([task], key=key) for _ in range(2))
+    other = harness.session.submit([task], key=uuid4().hex)
+    jobs: tuple[Job, ...] = (first, second, other)
+    for job in jobs:
+        harness.outcome(job)
+    assert other.id != first.id, "two keys made one job: a key is not a digest of the tasks"
+    if harness.capabilities.submit_key:
+        assert first.id == second.id, (
+            "submit_key is declared, yet one key made two jobs: send the key to the vendor, or "
+            "set Capabilities(submit_key=False)"
+        )
+    else:
+        assert first.id != second.id, (
+            "one key makes one job but that is not declared: set Capabilities(submit_key=True)"
+        )
