@@ -17,7 +17,7 @@ from qiskit.transpiler import Target
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.bits import from_counts, from_hex
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.errors import ConfigError, JobFailedError, RejectedError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, RejectedError
 from qdmi_qiskit.job import QISKIT_STATUS
 from qdmi_qiskit.model import (
     Capabilities,
@@ -115,6 +115,10 @@ class BackendSession(Session):
         )
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> BackendJob:
+        if len({task.shots for task in tasks}) != 1:
+            raise ProtocolError(
+                f"{self._backend.name} takes one number of shots per job; the planner sent several"
+            )
         options: dict[str, Any] = {"shots": tasks[0].shots, "memory": True}
         if tasks[0].seed is not None:
             options["seed_simulator"] = tasks[0].seed % 2**31
