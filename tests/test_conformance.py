@@ -9,7 +9,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 
 from qdmi_qiskit.adopt import BackendSession
 from qdmi_qiskit.devices.aer import driver as aer
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError, ProtocolError, UnsupportedError
 from qdmi_qiskit.model import Figures
 from qdmi_qiskit.testing import (
     CHECKS,
@@ -20,6 +20,7 @@ from qdmi_qiskit.testing import (
     parametrize_with_checks,
     poor,
 )
+from qdmi_qiskit.testing.broken import Wrong
 
 
 def small_noisy_spec():
@@ -40,6 +41,30 @@ def small_noisy_spec():
     return replace(whole, name="noisy", sites=whole.sites[:2], operations=operations)
 
 
+class Limited(Wrong):
+    """A device with every limit there is, which it enforces."""
+
+    def __init__(self):
+        super().__init__(heralding.HeraldingSession())
+
+    def bend_claims(self, claims):
+        return replace(
+            claims,
+            min_shots=3,
+            max_shots=90,
+            max_executables=4,
+            max_total_shots=200,
+            max_jobs=2,
+            max_qubits=3,
+        )
+
+    def bend_tasks(self, tasks):
+        shots = [task.shots for task in tasks for _ in range(task.points)]
+        if min(shots) < 3 or max(shots) > 90 or len(shots) > 4 or sum(shots) > 200:
+            raise ProtocolError(f"shots {shots} are beyond the limits")
+        return tasks
+
+
 AER = Harness(lambda: aer.open("", num_qubits=5))
 MIXED = Harness(lambda: aer.open("density_matrix", num_qubits=5))
 PRODUCT = Harness(lambda: aer.open("matrix_product_state", num_qubits=5))
@@ -52,6 +77,7 @@ CLIFFORD = Harness(
 NOISY = Harness(lambda: aer.open("", noise=small_noisy_spec()), tolerance=0.1)
 POOR = Harness(lambda: poor.driver.open(""))
 HERALDING = Harness(lambda: heralding.driver.open(""))
+LIMITED = Harness(Limited)
 FOREIGN = Harness(lambda: BackendSession(GenericBackendV2(5, seed=1)), tolerance=0.1)
 
 
@@ -87,6 +113,11 @@ def test_the_poorest_device_keeps_the_contract(harness, check):
 
 @parametrize_with_checks(HERALDING)
 def test_a_device_that_discards_shots_keeps_the_contract(harness, check):
+    check(harness)
+
+
+@parametrize_with_checks(LIMITED)
+def test_a_device_with_every_limit_keeps_the_contract(harness, check):
     check(harness)
 
 

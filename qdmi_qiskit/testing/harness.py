@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -14,14 +14,12 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.bits import num_bytes, to_ints
+from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.formats import encoder
+from qdmi_qiskit.model import Bits, Capabilities, DeviceSpec, Program, Shots, Task, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.run import seeds, start
-
-if TYPE_CHECKING:
-    from qdmi_qiskit.device import Job, Session
-    from qdmi_qiskit.model import Bits, Capabilities, DeviceSpec, Program, Shots, Task, Values
 
 SEED = 1729
 REASONS = ("notimpl:", "notyet:", "never:")
@@ -115,8 +113,6 @@ class Harness:
         seed: int | None = None,
     ) -> Task:
         """Return a task for a circuit; seeded where the device takes seeds."""
-        from qdmi_qiskit.model import Task
-
         if seed is None and self.capabilities.seeds:
             seed = SEED
         given: dict[str, Any] = {} if values is None else {"values": values}
