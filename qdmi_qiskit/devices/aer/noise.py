@@ -30,7 +30,7 @@ def noise_from(spec: DeviceSpec) -> NoiseModel:
 
     Delays relax in `AerSession`, which sees their durations.
     """
-    model = NoiseModel(basis_gates=sorted({op.name for op in spec.operations if op.sites}))
+    model = NoiseModel(basis_gates=sorted({op.name for op in spec.operations if op.sites != {}}))
     for operation in spec.operations:
         for sites, figures in (operation.sites or {}).items():
             if operation.name == "measure":
