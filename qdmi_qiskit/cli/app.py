@@ -103,13 +103,24 @@ Exit codes:
 def cli(ctx: click.Context, file: str | None, debug: bool) -> None:
     """Quantum devices by name: SCHEME:LOCATOR, or a profile of the configuration."""
     ctx.obj = Settings(file)
-    if debug:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        log = logging.getLogger("qdmi_qiskit")
-        log.addHandler(handler)
-        log.setLevel(logging.DEBUG)
-        ctx.call_on_close(lambda: log.removeHandler(handler))
+    _log(ctx, logging.DEBUG if debug else logging.WARNING)
+
+
+def _log(ctx: click.Context, level: int) -> None:
+    """Send our log to stderr until the command ends, and nobody else's."""
+    log, root = logging.getLogger("qdmi_qiskit"), logging.getLogger()
+    ours, others = logging.StreamHandler(), logging.NullHandler()
+    ours.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    before = log.level
+    log.setLevel(level)
+    log.addHandler(ours)
+    root.addHandler(others)
+
+    @ctx.call_on_close
+    def restore() -> None:
+        log.setLevel(before)
+        log.removeHandler(ours)
+        root.removeHandler(others)
 
 
 for command in (check, config, devices, run, show, version):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,7 +80,7 @@ def outcomes(
         with display.working("compiling"):
             backend = QDMIBackend(session, name=resolved.name)
             isa = _compiled(circuits, backend, optimization_level, seed)
-        with display.working(f"running on {resolved.label}"):
+        with _waiting(backend, resolved.label):
             job = backend.run(isa, shots=shots, seed=seed, memory=memory)
             result = _result(job, backend)
         return [
@@ -117,13 +120,35 @@ def _compiled(
     return compiled
 
 
+@contextmanager
+def _waiting(backend: QDMIBackend, label: str) -> Iterator[None]:
+    """Show that a job runs, and let Ctrl-C through while it does.
+
+    A simulator may hold Python's lock until it is done, and no handler of ours would run, no
+    spinner turn: where nothing is lost that costs, Ctrl-C ends the process outright.
+    """
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    free = backend.spec.simulator and backend.spec.price is None
+    if not free:
+        with display.working(f"running on {label}"):
+            yield
+        return
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _result(job: QDMIJob, backend: QDMIBackend) -> Any:
     try:
         return job.result()
     except KeyboardInterrupt:
-        if not backend.spec.simulator:  # it may have cost something: do not lose it
-            ids = ", ".join(job.device_job_ids) or job.job_id()
-            click.echo(f"the job goes on at {backend.name} as {ids}", err=True)
+        ids = ", ".join(job.device_job_ids) or job.job_id()
+        click.echo(f"the job goes on at {backend.name} as {ids}", err=True)
         raise
 
 
