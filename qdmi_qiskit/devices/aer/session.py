@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -128,6 +129,7 @@ class AerSession(Session):
         self._num_qubits = options.num_qubits or limit
         self._relax = self._relaxation_of_delays()
         self._jobs: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
+        self._submitting = Lock()
         self._keys: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
 
     @property
@@ -166,8 +168,6 @@ class AerSession(Session):
         )
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> AerJob:
-        if key in self._keys:
-            return self._keys[key]
         if len({task.shots for task in tasks}) != 1:
             raise ProtocolError("Aer takes one number of shots per job; the planner sent several")
         binds = [bindings(task.program.payload, task.values) for task in tasks]
@@ -175,15 +175,14 @@ class AerSession(Session):
         if tasks[0].seed is not None:
             # One job has one seed in Aer, which derives the others: seed + 2113 k for program k.
             run_options["seed_simulator"] = tasks[0].seed
-        job = AerJob(
-            self._simulator.run(
-                [self._prepared(task.program.payload) for task in tasks],
-                parameter_binds=binds if any(binds) else None,
-                **run_options,
-            ),
-            tasks,
-        )
-        self._jobs[job.id] = self._keys[key] = job
+        circuits = [self._prepared(task.program.payload) for task in tasks]
+        table = binds if any(binds) else None
+        with self._submitting:  # one key, one job, from however many threads
+            job = self._keys.get(key)
+            if job is None:
+                native = self._simulator.run(circuits, parameter_binds=table, **run_options)
+                job = AerJob(native, tasks)
+                self._jobs[job.id] = self._keys[key] = job
         return job
 
     def job(self, job_id: str) -> AerJob:
