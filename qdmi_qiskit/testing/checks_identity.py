@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import uuid4
 
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.model import Task
 from qdmi_qiskit.testing.checks_jobs import same
 from qdmi_qiskit.testing.circuits import coins, flip
 from qdmi_qiskit.testing.harness import Harness
+
+_RACES, _RUNNERS = 5, 4
 
 
 def check_retrieve_as_declared(harness: Harness) -> None:
@@ -50,12 +55,11 @@ def check_unknown_job_is_an_error_of_ours(harness: Harness) -> None:
 
 
 def check_submit_key_as_declared(harness: Harness) -> None:
-    """Declared: one key, one job. Else: one key, two jobs."""
+    """Declared: one key, one job, from however many threads. Else: one key, two jobs."""
     task, key = harness.task(flip(0)), uuid4().hex
     first, second = (harness.session.submit([task], key=key) for _ in range(2))
     other = harness.session.submit([task], key=uuid4().hex)
-    jobs: tuple[Job, ...] = (first, second, other)
-    for job in jobs:
+    for job in (first, second, other):
         harness.outcome(job)
     assert other.id != first.id, "two keys made one job: a key is not a digest of the tasks"
     if harness.capabilities.submit_key:
@@ -63,7 +67,26 @@ def check_submit_key_as_declared(harness: Harness) -> None:
             "submit_key is declared, yet one key made two jobs: send the key to the vendor, or "
             "set Capabilities(submit_key=False)"
         )
+        for _ in range(_RACES):
+            _race(harness, task)
     else:
         assert first.id != second.id, (
             "one key makes one job but that is not declared: set Capabilities(submit_key=True)"
         )
+
+
+def _race(harness: Harness, task: Task) -> None:
+    start, key = Barrier(_RUNNERS), uuid4().hex
+
+    def submit(_: int) -> Job:
+        start.wait(harness.timeout)
+        return harness.session.submit([task], key=key)
+
+    with ThreadPoolExecutor(_RUNNERS) as pool:
+        jobs = list(pool.map(submit, range(_RUNNERS)))
+    for job in jobs:
+        harness.outcome(job)
+    assert len({job.id for job in jobs}) == 1, (
+        "one key made several jobs when threads used it at once: look up and note the key under "
+        "one lock"
+    )

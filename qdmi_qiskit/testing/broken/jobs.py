@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import uuid4
 
 import numpy as np
 
@@ -136,3 +138,18 @@ class IgnoresKey(Wrong):
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
         return super().submit(tasks, key=f"{key}-{len(self.jobs)}")
+
+
+@fails("submit_key_as_declared")
+class ForgetfulInThreads(Wrong):
+    """The key is looked up and noted without a lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: dict[str, Job] = {}
+
+    def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
+        if key not in self.keys:
+            time.sleep(0.002)
+            self.keys[key] = super().submit(tasks, key=uuid4().hex)
+        return self.keys[key]
