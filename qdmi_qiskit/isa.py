@@ -41,10 +41,11 @@ class IsaChecker:
         Raises:
             RejectedError: It does not; the message shows the line that transpiles the circuit.
         """
-        if circuit.num_qubits > self._target.num_qubits:
+        width = self._target.num_qubits  # None: no limit
+        if width is not None and circuit.num_qubits > width:
             raise RejectedError(
                 f"circuit {circuit.name!r} has {circuit.num_qubits} qubits, {self._device} has "
-                f"{self._target.num_qubits}: use fewer qubits or another backend"
+                f"{width}: use fewer qubits or another backend"
             )
         self._scan(circuit, range(circuit.num_qubits), circuit.name)
         if self._max_qubits is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from qdmi_qiskit.errors import JobFailedError
@@ -96,6 +97,64 @@ class Computation(Generic[T]):
         if not self._future.done():
             self._future.cancel()
             self._canceled = True
+
+
+class Staged(Generic[T]):
+    """A work whose outcome decides a second one, which begins without anybody waiting.
+
+    The result is a pair; the second half is empty where nothing follows.
+    """
+
+    def __init__(
+        self,
+        first: Work[tuple[T, ...]],
+        following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]] | None,
+    ) -> None:
+        self._works = [first]
+        self._canceled = False
+        self._rest: Computation[tuple[T, ...]] | None = None
+        if following is not None:
+            self._rest = Computation(partial(self._follow, following))
+
+    def _follow(self, following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]]) -> tuple[T, ...]:
+        outcome = self._works[0].result()
+        if self._canceled:
+            raise JobFailedError("canceled before its second stage", job_id="")
+        self._works.append(following(outcome))
+        return self._works[1].result()
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The vendor's ids of the device jobs sent so far."""
+        return tuple(job_id for work in self._works for job_id in work.job_ids)
+
+    def status(self) -> JobStatus:
+        """Return the state of the whole: not done before the second stage is."""
+        status = self._works[-1].status()
+        if self._rest is None:
+            return status
+        if self._rest.status().final:
+            return JobStatus.CANCELED if self._canceled else self._rest.status()
+        return JobStatus.RUNNING if status.final else status
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until both stages are final, or raise `TimeoutError`."""
+        (self._rest or self._works[0]).wait(timeout)
+        return self.status()
+
+    def result(self, timeout: float | None = None) -> tuple[tuple[T, ...], tuple[T, ...]]:
+        """Wait, and return the outcome of both stages."""
+        if self._rest is None:
+            return self._works[0].result(timeout), ()
+        second = self._rest.result(timeout)
+        return self._works[0].result(), second
+
+    def cancel(self) -> None:
+        """Ask the stage under way to stop; a second one not begun never is."""
+        self._canceled = True
+        for work in self._works:
+            if not work.status().final:
+                work.cancel()
 
 
 class Both(Generic[T_co]):

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from qiskit.primitives import BaseEstimatorV2, DataBin, EstimatorPubLike, PrimitiveResult, PubResult
+from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
-from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError, UnsupportedError
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.plan import Request
+from qdmi_qiskit.primitives.allot import Share, bounded, pilot
 from qdmi_qiskit.primitives.bases import BasisChanges
+from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
-from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped, moments
+from qdmi_qiskit.primitives.observables import collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
 from qdmi_qiskit.primitives.sampler import points_of
-from qdmi_qiskit.run import seeds, start
-from qdmi_qiskit.work import Both, Computation, Work
+from qdmi_qiskit.run import Run, seeds, start
+from qdmi_qiskit.work import Both, Computation, Staged, Work
 
 
 class EstimatorV2(BaseEstimatorV2):
@@ -44,7 +44,8 @@ class EstimatorV2(BaseEstimatorV2):
 
         Args:
             backend: From `QDMIProvider().get_backend(name)`; any other `BackendV2` works too.
-            options: `EstimatorOptions` by name: `default_precision`, `abelian_grouping`, `seed`.
+            options: `EstimatorOptions` by name: `default_precision`, `shot_allocation`,
+                `abelian_grouping`, `seed`.
             keywords: The same, as keywords.
 
         Raises:
@@ -102,169 +103,85 @@ class EstimatorV2(BaseEstimatorV2):
                 "compute: ask for a precision > 0, such as 0.01"
             )
         plans = [self._planned(pub) for pub in coerced]
-        parts: list[Work[Any]] = [self._sampled(plans)] if len(exact) < len(coerced) else []
+        parts: list[Work[Any]] = []
+        if len(exact) < len(coerced):
+            parts.append(self._sampled(plans))
         if exact:
             wanted = [plan for plan in plans if plan.pub.precision == 0]
             parts.append(Computation(partial(self._computed, wanted)))
         return PrimitiveJob(Both(parts), partial(_result, plans=plans))
 
-    def _planned(self, pub: EstimatorPub) -> _Plan:
+    def _planned(self, pub: EstimatorPub) -> Plan:
+        observables, need = collect(pub.observables, pub.circuit.num_qubits), need_of(pub)
+        if pub.precision == 0:
+            return Plan(pub, observables, need, safe=[], pilot=[])
+        groups = grouped(observables, abelian=self._options.abelian_grouping)
+        safe = bounded(observables, groups, need)
+        looks = self._options.shot_allocation == "variance"
+        return Plan(pub, observables, need, safe, pilot(observables, safe, need) if looks else [])
+
+    def _sampled(self, plans: Sequence[Plan]) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
+        """Start the pilots, and with them whatever needs none; the rest follows by itself."""
         if self._bases.target is not self._device.target:  # the backend was refreshed
             self._bases = BasisChanges(self._device.target, self._device.isa)
-        observables = collect(pub.observables, pub.circuit.num_qubits)
-        point, number = _pairs(pub)
-        if pub.precision == 0:
-            return _Plan(pub, observables, point, number, [])
-        groups = grouped(observables, abelian=self._options.abelian_grouping)
-        return _Plan(
-            pub, observables, point, number, _shares(pub, observables, groups, point, number)
-        )
+        seed, call = self._options.chosen_seed(), next(self._calls)
+        stream = None if seed is None else seeds(seed, call=call)
+        first = self._started(plans, [plan.first for plan in plans], stream)
+        if not any(plan.pilot for plan in plans):
+            return Staged(first, None)
+        return Staged(first, partial(self._refined, plans, stream))
 
-    def _sampled(self, plans: Sequence[_Plan]) -> Work[tuple[Shots, ...]]:
-        requests = []
+    def _refined(
+        self, plans: Sequence[Plan], stream: Iterator[int] | None, outcomes: tuple[Shots, ...]
+    ) -> Run:
+        rest = iter(outcomes)
         for plan in plans:
+            seen = [next(rest) for _ in plan.first]
+            if plan.pilot:
+                plan.final.extend(learned(plan, seen))
+        return self._started(plans, [plan.final for plan in plans], stream)
+
+    def _started(
+        self,
+        plans: Sequence[Plan],
+        shares: Sequence[Sequence[Share]],
+        stream: Iterator[int] | None,
+    ) -> Run:
+        requests = []
+        for plan, some in zip(plans, shares, strict=True):
             values = points_of(plan.pub)
-            for share in plan.shares:
+            for share in some:
                 circuit = self._bases.measured(plan.pub.circuit, share.group)
                 requests.append(
                     Request(circuit, values[share.points], share.shots, circuit.num_clbits)
                 )
-        seed, call = self._options.chosen_seed(), next(self._calls)
-        return start(
-            self._device.session,
-            self._device.spec,
-            requests,
-            seeds=None if seed is None else seeds(seed, call=call),
-        )
+        return start(self._device.session, self._device.spec, requests, seeds=stream)
 
-    def _computed(self, plans: Sequence[_Plan]) -> tuple[Values, ...]:
+    def _computed(self, plans: Sequence[Plan]) -> list[Values]:
         session, formats = self._device.session, self._device.spec.capabilities.formats
         encode = encoder(formats, session.encoders)
-        return tuple(
+        return [
             session.expectations(
                 encode(plan.pub.circuit), points_of(plan.pub), plan.observables.sums()
             )
             for plan in plans
-        )
+        ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What one group gets: the points that need it (indices) and the shots at each."""
-
-    group: Group
-    points: npt.NDArray[np.intp]
-    shots: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A pub taken apart: for each of its values the point and the observable it belongs to."""
-
-    pub: EstimatorPub
-    observables: Observables
-    point: npt.NDArray[np.intp]
-    number: npt.NDArray[np.intp]
-    shares: list[_Share]
-
-
-def _pairs(pub: EstimatorPub) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return, for each value of the pub in C order, the index of its point and observable."""
-    shape, points = pub.shape, pub.parameter_values.shape
-    point = np.arange(pub.parameter_values.size).reshape(points)
-    number = np.arange(pub.observables.size).reshape(pub.observables.shape)
-    return np.broadcast_to(point, shape).ravel(), np.broadcast_to(number, shape).ravel()
-
-
-def _shares(
-    pub: EstimatorPub,
-    observables: Observables,
-    groups: Sequence[Group],
-    point: npt.NDArray[np.intp],
-    number: npt.NDArray[np.intp],
-) -> list[_Share]:
-    """Allot shots to groups so that every value meets the precision at the least total.
-
-    The variance of a group's part is at most the square of its weight w_g, the sum of its
-    |coefficients|; to keep sum_g w_g^2 / n_g within precision^2 at the least sum of n_g takes
-    n_g = w_g (sum_h w_h) / precision^2. (Lagrange; Source: Crawford et al., Quantum 5, 385
-    (2021), section 2, with the bound in the place of the unknown deviation.)
-    """
-    size = np.abs(observables.coefficients)
-    weights = np.array([size[:, group.terms].sum(axis=1) for group in groups]).reshape(
-        len(groups), len(size)
-    )
-    wanted = weights * weights.sum(axis=0) / pub.precision**2
-    found = []
-    for group, weight, shots in zip(groups, weights, wanted, strict=True):
-        needs = weight[number] > 0
-        points = np.unique(point[needs])
-        if points.size:
-            number_of_shots = int(np.ceil(shots[np.unique(number[needs])].max() - 1e-9))
-            found.append(_Share(group, points, max(number_of_shots, 1)))
-    return found
-
-
-def _result(parts: Sequence[Any], *, plans: Sequence[_Plan]) -> PrimitiveResult[PubResult]:
-    has_shots = any(plan.pub.precision > 0 for plan in plans)
-    outcomes = iter(parts[0]) if has_shots else iter(())
-    values = iter(parts[-1])
+def _result(parts: Sequence[Any], *, plans: Sequence[Plan]) -> PrimitiveResult[PubResult]:
+    sampled = any(plan.pub.precision > 0 for plan in plans)
+    first, second = parts[0] if sampled else ((), ())
+    outcomes, refinements, tables = iter(first), iter(second), iter(parts[-1])
     results = []
     for plan in plans:
+        seen = [next(outcomes) for _ in plan.first]
         if plan.pub.precision == 0:
-            table = next(values)
-            evs = table[plan.point, plan.number] + plan.observables.constants[plan.number]
-            results.append(_pub_result(plan, evs, np.zeros_like(evs), 0, 0))
+            results.append(computed(plan, next(tables)))
+        elif plan.pilot:
+            results.append(estimated(plan, plan.final, [next(refinements) for _ in plan.final]))
         else:
-            results.append(_estimated(plan, outcomes))
+            results.append(estimated(plan, plan.safe, seen))
     return PrimitiveResult(results, metadata={"version": 2})
-
-
-def _estimated(plan: _Plan, outcomes: Any) -> PubResult:
-    observables = plan.observables
-    shape = (plan.pub.parameter_values.size, len(observables.constants))
-    means, variances = np.zeros(shape), np.zeros(shape)
-    for share in plan.shares:
-        shots = next(outcomes)
-        first = plan.pub.circuit.num_clbits
-        masks = [
-            sum(1 << (first + j) for j in np.flatnonzero(mask).tolist())
-            for mask in share.group.masks
-        ]
-        coefficients = observables.coefficients[:, share.group.terms]
-        for row, point in enumerate(share.points.tolist()):
-            valid = share.shots if shots.valid is None else int(shots.valid[row])
-            if valid == 0:
-                raise JobFailedError(
-                    f"the device discarded every shot of point {point}: ask for a better precision",
-                    job_id="",
-                )
-            mean, variance, squares = moments(
-                shots.bits[row, :valid], masks, shots.num_bits, coefficients
-            )
-            # Two more shots, one either way by the group's own scale, as in the rule of
-            # succession: a rare outcome that never came does not make the error zero, and
-            # the standard error of a lone Pauli never exceeds 1 / sqrt(shots).
-            smoothed = (valid * variance + 2 * squares) / (valid + 2)
-            means[point] += mean
-            variances[point] += smoothed / valid
-    evs = means[plan.point, plan.number] + observables.constants[plan.number]
-    stds = np.sqrt(variances[plan.point, plan.number])
-    per_point = sum(share.shots for share in plan.shares)
-    return _pub_result(plan, evs, stds, per_point, len(plan.shares))
-
-
-def _pub_result(plan: _Plan, evs: Values, stds: Values, shots: int, circuits: int) -> PubResult:
-    shape = plan.pub.shape
-    return PubResult(
-        DataBin(evs=evs.reshape(shape), stds=stds.reshape(shape), shape=shape),
-        metadata={
-            "target_precision": plan.pub.precision,
-            "shots": shots,
-            "circuits": circuits,
-            "circuit_metadata": plan.pub.circuit.metadata,
-        },
-    )
 
 
 def _coerced(pub: EstimatorPubLike, precision: float) -> EstimatorPub:

@@ -147,38 +147,50 @@ def _group(
     return Group(terms, qubits, basis_x[qubits], basis_z[qubits], masks)
 
 
-def moments(
-    shots: Bits, masks: Sequence[int], num_bits: int, coefficients: Values
-) -> tuple[Values, Values, Values]:
-    """Return the sample mean and variance of observables that one basis measured.
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What the shots of one basis say of each observable, per observable, float64.
+
+    Attributes:
+        mean: Of the observable's values over the shots.
+        variance: Of one value, smoothed: see `moments`.
+        scatter: Variance of one squared deviation, which is the error of `variance` once it
+            is divided by the number of shots.
+    """
+
+    mean: Values
+    variance: Values
+    scatter: Values
+
+
+def moments(shots: Bits, masks: Sequence[int], num_bits: int, coefficients: Values) -> Moments:
+    """Return what shots say of observables that one basis measures.
 
     Each shot gives a value of each observable: its terms' parities (+1 even, -1 odd), weighted.
-    Mean and variance of those values keep the covariance between terms.
+    Mean and variance of those values keep the covariance between terms. The variance counts two
+    more shots, one either way by the observable's own scale, as the rule of succession does: a
+    rare outcome that never came does not make the error zero, and the standard error of a lone
+    Pauli never exceeds 1 / sqrt(shots).
 
     Args:
-        shots: Packed, shape `(shots, bytes)`.
+        shots: Packed, shape `(shots, bytes)`, at least one.
         masks: For each term, the bits whose parity it is, as an integer over the packed word.
         num_bits: Bits per shot.
         coefficients: float64, shape `(observables, terms)`.
-
-    Returns:
-        Means, biased variances, and the sum of squared coefficients, each `(observables,)`.
     """
     words, counts = _histogram(shots, num_bits)
-    signs = np.ones((len(counts), len(masks)))
-    lanes = [
-        (w, np.array([(m >> (64 * k)) & (2**64 - 1) for m in masks], np.uint64))
-        for k, w in enumerate(words)
-    ]
-    parity = np.zeros(signs.shape, np.uint8)
-    for word, lane in lanes:
-        parity += np.bitwise_count(word[:, None] & lane[None, :])
-    signs -= 2.0 * (parity & 1)
-    values = signs @ coefficients.T
-    total = counts.sum()
-    means = counts @ values / total
-    variances = counts @ (values - means) ** 2 / total
-    return means, variances, (coefficients**2).sum(axis=1)
+    parity = np.zeros((len(counts), len(masks)), np.uint8)
+    for lane, word in enumerate(words):
+        part = np.array([(mask >> (64 * lane)) & (2**64 - 1) for mask in masks], np.uint64)
+        parity += np.bitwise_count(word[:, None] & part)
+    values = (1.0 - 2.0 * (parity & 1)) @ coefficients.T
+    total = int(counts.sum())
+    mean = counts @ values / total
+    squares = (values - mean) ** 2
+    variance = counts @ squares / total
+    scatter = counts @ squares**2 / total - variance**2
+    smoothed = (total * variance + 2 * (coefficients**2).sum(axis=1)) / (total + 2)
+    return Moments(mean, smoothed, np.maximum(scatter, 0.0))
 
 
 def _histogram(

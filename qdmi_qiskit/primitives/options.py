@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from qdmi_qiskit.backend import checked_seed, checked_shots
 from qdmi_qiskit.errors import ConfigError, did_you_mean
 
 T = TypeVar("T", bound="PrimitiveOptions")
+Allocation = Literal["variance", "coefficients"]
+_ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 
 
 @dataclass
@@ -50,13 +52,22 @@ class EstimatorOptions(PrimitiveOptions):
 
     Attributes:
         default_precision: Standard error of a pub that names none; 0.015625 = 1/64.
+        shot_allocation: `"variance"`: a pilot of few shots decides how many each group of terms
+            needs, where that saves more than it costs; it takes a second job. `"coefficients"`:
+            one job, with shots enough for any state.
         abelian_grouping: Measure qubit-wise commuting terms together; else each on its own.
     """
 
     default_precision: float = 0.015625
+    shot_allocation: Allocation = "variance"
     abelian_grouping: bool = True
 
     def __post_init__(self) -> None:
+        if self.shot_allocation not in _ALLOCATIONS:
+            raise ConfigError(
+                f"shot_allocation={self.shot_allocation!r}"
+                f"{did_you_mean(str(self.shot_allocation), _ALLOCATIONS)}"
+            )
         self.chosen_seed()
 
 

@@ -1,0 +1,135 @@
+"""How many shots each group of terms gets, so that every value meets its precision.
+
+The value of an observable is a sum over groups g of means of n_g samples each; its variance is
+sum_g s_g^2 / n_g. Given the deviations s_g, the least total that keeps it at precision^2 is
+n_g = s_g (sum_h s_h) / precision^2 (Lagrange). Two stand-ins for the unknown s_g:
+
+* `bounded`: the weight w_g, the sum of the group's |coefficients|, which no deviation exceeds.
+  Safe without looking, and dear.
+* `refined`: the deviation that a pilot of few shots saw, with the margin that its own scatter
+  asks for, and never more than `bounded`.
+
+The pilot's shots decide and are not used again: an estimate from shots that also chose their own
+number would be biased.
+
+Sources: Wecker, Hastings, Troyer, Phys. Rev. A 92, 042303 (2015), section V; Rubin, Babbush,
+McClean, New J. Phys. 20, 053020 (2018), section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qdmi_qiskit.model import Values
+from qdmi_qiskit.primitives.observables import Group, Observables
+
+Indices = npt.NDArray[np.intp]
+
+FEWEST = 10
+"""Shots that a group gets at least: fewer say nothing about their own scatter."""
+PILOT = 0.1
+"""Share of the expected shots that the pilot takes."""
+PILOT_FEWEST = 16
+WORTH = 8
+"""A pilot is made where the safe number of shots is at least so many times the pilot's."""
+MARGIN = 2.0
+"""Standard deviations of the pilot's prediction by which its shots are increased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one group gets.
+
+    Attributes:
+        group: The terms and their basis.
+        points: Indices of the points of the pub that need it, ascending.
+        shots: At each of them.
+    """
+
+    group: Group
+    points: Indices
+    shots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The values of a pub: which observable at which point, and how precisely.
+
+    Attributes:
+        point: For each value, the index of its point.
+        number: For each value, the index of its observable.
+        precision: Standard error wanted of each.
+    """
+
+    point: Indices
+    number: Indices
+    precision: float
+
+
+def bounded(observables: Observables, groups: Sequence[Group], need: Need) -> list[Share]:
+    """Allot by the bound that no deviation exceeds; groups that nobody needs are left out."""
+    weights = _per_group(np.abs(observables.coefficients), groups)
+    wanted = weights * weights.sum(axis=0) / need.precision**2
+    found = []
+    for group, weight, shots in zip(groups, weights, wanted, strict=True):
+        used = weight[need.number] > 0
+        if used.any():
+            most = np.ceil(shots[np.unique(need.number[used])].max() - 1e-9)
+            found.append(Share(group, np.unique(need.point[used]), max(int(most), 1)))
+    return found
+
+
+def pilot(observables: Observables, safe: Sequence[Share], need: Need) -> list[Share]:
+    """Return the pilot's shares, or none where a pilot is not worth its shots and its job.
+
+    It takes a tenth of what terms of independent outcomes would ask for, in their proportion.
+    """
+    if observables.coefficients.shape[1] < 2:
+        return []
+    groups = [share.group for share in safe]
+    scales = np.sqrt(_per_group(observables.coefficients**2, groups))
+    expected = PILOT * scales * scales.sum(axis=0) / need.precision**2
+    shots = np.maximum(np.ceil(expected.max(axis=1)), PILOT_FEWEST).astype(int).tolist()
+    if WORTH * sum(shots) > sum(share.shots for share in safe):
+        return []
+    return [
+        Share(share.group, share.points, number) for share, number in zip(safe, shots, strict=True)
+    ]
+
+
+def refined(
+    safe: Sequence[Share], need: Need, variances: Values, scatter: Values, pilot_shots: Values
+) -> list[Share]:
+    """Allot by what the pilot saw.
+
+    Args:
+        safe: What `bounded` allotted; nobody gets more.
+        need: The values wanted.
+        variances: Sample variances, shape `(groups, points, observables)`.
+        scatter: Variance of one squared deviation, the same shape: how far the pilot's
+            variances may be off, times its shots.
+        pilot_shots: Shape `(groups,)`.
+    """
+    deviations = np.sqrt(variances[:, need.point, need.number])
+    wanted = deviations * deviations.sum(axis=0) / need.precision**2
+    # Relative error of the predicted variance of a value, sum_g s_g^2 / n_g = precision^2.
+    spread = scatter[:, need.point, need.number] / pilot_shots[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.nansum(np.where(wanted > 0, spread / wanted**2, 0.0), axis=0)
+    wanted = wanted * (1 + MARGIN * np.sqrt(error) / need.precision**2)
+    found = []
+    for share, shots in zip(safe, wanted, strict=True):
+        at_points = np.isin(need.point, share.points)
+        most = int(np.ceil(shots[at_points].max(initial=0.0)))
+        found.append(Share(share.group, share.points, min(max(most, FEWEST), share.shots)))
+    return found
+
+
+def _per_group(size: Values, groups: Sequence[Group]) -> Values:
+    """Return the sum of `size` over each group's terms, shape `(groups, observables)`."""
+    sums = [size[:, group.terms].sum(axis=1) for group in groups]
+    return np.array(sums).reshape(len(groups), len(size))

@@ -1,0 +1,128 @@
+"""Pure parts of the estimator: a pub taken apart, and shots put together to values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from qiskit.primitives import DataBin, PubResult
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+
+from qdmi_qiskit.errors import JobFailedError
+from qdmi_qiskit.model import Shots, Values
+from qdmi_qiskit.primitives.allot import Need, Share, refined
+from qdmi_qiskit.primitives.observables import Group, Moments, Observables, moments
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pub taken apart.
+
+    Attributes:
+        pub: As it came.
+        observables: Its terms.
+        need: Its values.
+        safe: Shots that are enough whatever the state is; nothing for exact values.
+        pilot: Shots that find out how many are enough; empty: `safe` is taken at once.
+        final: What the pilot led to; filled when it has.
+    """
+
+    pub: EstimatorPub
+    observables: Observables
+    need: Need
+    safe: list[Share]
+    pilot: list[Share]
+    final: list[Share] = field(default_factory=list)
+
+    @property
+    def first(self) -> list[Share]:
+        """The shares of the first stage."""
+        return self.pilot or self.safe
+
+
+def need_of(pub: EstimatorPub) -> Need:
+    """Number the values of a pub in C order: which point, which observable."""
+    points, observables = pub.parameter_values, pub.observables
+    point = np.arange(points.size).reshape(points.shape)
+    number = np.arange(observables.size).reshape(observables.shape)
+    return Need(
+        np.broadcast_to(point, pub.shape).ravel(),
+        np.broadcast_to(number, pub.shape).ravel(),
+        float(pub.precision),
+    )
+
+
+def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
+    """Return the shares of the second stage from the outcomes of the pilot."""
+    shape = (len(plan.pilot), plan.pub.parameter_values.size, len(plan.observables.constants))
+    variances, scatter = np.zeros(shape), np.zeros(shape)
+    for k, (share, shots) in enumerate(zip(plan.pilot, outcomes, strict=True)):
+        for point, _, seen in _seen(plan, share, shots):
+            variances[k, point], scatter[k, point] = seen.variance, seen.scatter
+    numbers = np.array([share.shots for share in plan.pilot], dtype=np.float64)
+    return refined(plan.safe, plan.need, variances, scatter, numbers)
+
+
+def estimated(plan: Plan, shares: Sequence[Share], outcomes: Sequence[Shots]) -> PubResult:
+    """Return values and standard errors from the shots of every group.
+
+    Groups are measured independently, so their variances add; within a group the covariance of
+    its terms is in the variance of the shots.
+    """
+    shape = (plan.pub.parameter_values.size, len(plan.observables.constants))
+    mean, variance = np.zeros(shape), np.zeros(shape)
+    for share, shots in zip(shares, outcomes, strict=True):
+        for point, number, seen in _seen(plan, share, shots):
+            mean[point] += seen.mean
+            variance[point] += seen.variance / number
+    need = plan.need
+    evs = mean[need.point, need.number] + plan.observables.constants[need.number]
+    return pub_result(plan, evs, np.sqrt(variance[need.point, need.number]), shares)
+
+
+def computed(plan: Plan, table: Values) -> PubResult:
+    """Return exact values, whose standard error is zero."""
+    need = plan.need
+    evs = table[need.point, need.number] + plan.observables.constants[need.number]
+    return pub_result(plan, evs, np.zeros_like(evs), ())
+
+
+def pub_result(plan: Plan, evs: Values, stds: Values, shares: Sequence[Share]) -> PubResult:
+    """Shape values like the pub, and say what they cost."""
+    shape = plan.pub.shape
+    pilot = sum(share.shots for share in plan.pilot)
+    return PubResult(
+        DataBin(evs=evs.reshape(shape), stds=stds.reshape(shape), shape=shape),
+        metadata={
+            "target_precision": plan.pub.precision,
+            "shots": pilot + sum(share.shots for share in shares),
+            "pilot_shots": pilot,
+            "circuits": len(plan.safe),
+            "circuit_metadata": plan.pub.circuit.metadata,
+        },
+    )
+
+
+def _seen(plan: Plan, share: Share, shots: Shots) -> Iterator[tuple[int, int, Moments]]:
+    """Yield, for each point of a share, its index, its valid shots and what they say."""
+    masks = _masks(share.group, plan.pub.circuit.num_clbits)
+    coefficients = plan.observables.coefficients[:, share.group.terms]
+    for row, point in enumerate(share.points.tolist()):
+        valid = shots.bits.shape[1] if shots.valid is None else int(shots.valid[row])
+        if valid == 0:
+            raise JobFailedError(
+                f"the device discarded all {share.shots} shots of a basis at point {point}: ask "
+                "for a better precision, so that it takes more",
+                job_id="",
+            )
+        yield (
+            point,
+            valid,
+            moments(shots.bits[row, :valid], masks, shots.num_bits, coefficients),
+        )
+
+
+def _masks(group: Group, first: int) -> list[int]:
+    """Return each term's bits in the packed word, where `first` bits are the circuit's own."""
+    return [sum(1 << (first + j) for j in np.flatnonzero(mask).tolist()) for mask in group.masks]
