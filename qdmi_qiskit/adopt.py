@@ -17,7 +17,13 @@ from qiskit.transpiler import Target
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.bits import from_counts, from_hex
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, RejectedError
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JobFailedError,
+    ProtocolError,
+    RejectedError,
+    UnsupportedError,
+)
 from qdmi_qiskit.job import QISKIT_STATUS
 from qdmi_qiskit.model import (
     Capabilities,
@@ -65,8 +71,12 @@ class BackendJob(Job):
         return _STATUS[self._job.status()]
 
     def cancel(self) -> None:
-        if not self.status().final:
+        if self.status().final:
+            return
+        try:
             self._job.cancel()
+        except NotImplementedError as error:
+            raise UnsupportedError(f"job {self.id} cannot be canceled: {error}") from error
 
     def result(self) -> tuple[Shots, ...]:
         try:
@@ -88,7 +98,7 @@ def _shots(task: Task, data: Any) -> Shots:
         packed = from_hex(memory, width)
     else:
         counts = {int(word, 16): number for word, number in data.counts.items()}
-        packed = np.random.default_rng().permutation(from_counts(counts, width))
+        packed = np.random.default_rng(task.seed).permutation(from_counts(counts, width))
     return Shots(packed[None], width)
 
 

@@ -76,6 +76,19 @@ def from_counts(counts: Mapping[int, int], num_bits: int) -> Bits:
     return np.repeat(packed, [counts[value] for value in values], axis=0)
 
 
+def lowest(bits: Bits, num_bits: int) -> Bits:
+    """Return packed shots cut to their `num_bits` least significant bits.
+
+    >>> lowest(np.array([[255, 255]], np.uint8), 3).tolist()
+    [[7]]
+    """
+    width = num_bytes(num_bits)
+    cut = bits[..., bits.shape[-1] - width :].copy()
+    if num_bits % 8:
+        cut[..., 0] &= (1 << num_bits % 8) - 1
+    return cut
+
+
 def to_ints(bits: Bits) -> list[int]:
     """Return each packed shot of shape `(shots, bytes)` as a Python integer.
 

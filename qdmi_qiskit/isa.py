@@ -12,12 +12,21 @@ from qiskit.transpiler import Target
 from qdmi_qiskit.errors import RejectedError
 
 _FREE = frozenset({"barrier"})  # a directive: it reaches no device as an operation
-_WRITERS = frozenset({"measure", "store", *CONTROL_FLOW_OP_NAMES})
+_WRITERS = frozenset({"measure", "store"})
+_CONTROL_FLOW = frozenset(CONTROL_FLOW_OP_NAMES)
 
 
 def writes_bits(circuit: QuantumCircuit) -> bool:
-    """Return whether any instruction could write a classical bit of the circuit."""
-    return bool(circuit.num_clbits) and not _WRITERS.isdisjoint(circuit.count_ops())
+    """Return whether an instruction, in a block too, could write a classical bit."""
+    names = circuit.count_ops().keys()
+    if not circuit.num_clbits or _WRITERS & names:
+        return bool(circuit.num_clbits)
+    return bool(_CONTROL_FLOW & names) and any(
+        writes_bits(block)
+        for instruction in circuit.data
+        if isinstance(instruction.operation, ControlFlowOp)
+        for block in instruction.operation.blocks
+    )
 
 
 class IsaChecker:
@@ -58,7 +67,7 @@ class IsaChecker:
 
     def _scan(self, circuit: QuantumCircuit, sites: Sequence[int], name: str) -> None:
         counts = circuit.count_ops()
-        if self._everywhere.issuperset(counts) and _WRITERS.isdisjoint(counts.keys() - {"measure"}):
+        if self._everywhere.issuperset(counts) and _CONTROL_FLOW.isdisjoint(counts):
             return  # every operation works everywhere, and none has a block to look into
         index = dict(zip(circuit.qubits, sites, strict=True))
         for instruction in circuit.data:

@@ -118,6 +118,12 @@ def _pieces(
         )
     most = _least(caps.max_shots, caps.max_total_shots)
     cuts = tuple(_ranges(request.shots, most))
+    if min(b - a for a, b in cuts) < caps.min_shots:
+        raise ConfigError(
+            f"{request.shots} shots asked, but the device takes {caps.min_shots} to {most} per "
+            f"circuit, and no parts within that range add up to them: ask for "
+            f"{len(cuts) * caps.min_shots}"
+        )
     tables: Iterator[tuple[tuple[int, int], Program, Values]]
     if caps.sweeps:
         largest = max((b - a for a, b in cuts), default=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -13,7 +15,7 @@ from qdmi_qiskit.model import Capabilities, DeviceSpec, Figures, Operation, Site
 def line_device(num_qubits: int, *, fidelity: float | None = None) -> DeviceSpec:
     """A line of qubits with rz, sx, x, cz and a scrambled numbering, so that layouts matter."""
     order = np.random.default_rng(7).permutation(num_qubits).tolist()
-    pairs = [pair for a, b in zip(order, order[1:], strict=False) for pair in ((a, b), (b, a))]
+    pairs = [pair for a, b in pairwise(order) for pair in ((a, b), (b, a))]
     ones = {(site,): Figures(fidelity=fidelity) for site in range(num_qubits)}
     return DeviceSpec(
         name="line",

@@ -513,11 +513,11 @@ def test_what_the_device_lacks_is_refused_by_name(recorded):
     assert "reset" in message
 
 
-def test_the_devices_own_words_come_with_exit_code_1(profiles):
+def test_a_program_that_the_device_refuses_ends_with_exit_code_2(profiles):
     program = BELL.replace("h q[0];", "h q[0]; t q[0]; h q[0];")
     result = process("--config", profiles, "run", "-", input=program)  # on a stabilizer simulator
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: Aer failed on job ")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "which is no Clifford gate" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

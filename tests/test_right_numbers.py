@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qiskit.transpiler import generate_preset_pass_manager
-from tests.references import exact, line_device, random_state, random_sum
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider
+from tests.references import exact, line_device, random_state, random_sum
 
 PUBS = 90  # of 6 values each: 540 estimates for each setting
 

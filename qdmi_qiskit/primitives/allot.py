@@ -63,11 +63,13 @@ class Need:
         point: For each value, the index of its point.
         number: For each value, the index of its observable.
         precision: Standard error wanted of each.
+        fewest: Shots that the device takes at least.
     """
 
     point: Indices
     number: Indices
     precision: float
+    fewest: int = 1
 
 
 def bounded(observables: Observables, groups: Sequence[Group], need: Need) -> list[Share]:
@@ -79,7 +81,7 @@ def bounded(observables: Observables, groups: Sequence[Group], need: Need) -> li
         used = weight[need.number] > 0
         if used.any():
             most = np.ceil(shots[np.unique(need.number[used])].max() - 1e-9)
-            found.append(Share(group, np.unique(need.point[used]), max(int(most), 1)))
+            found.append(Share(group, np.unique(need.point[used]), max(int(most), need.fewest)))
     return found
 
 
@@ -93,7 +95,11 @@ def pilot(observables: Observables, safe: Sequence[Share], need: Need) -> list[S
     groups = [share.group for share in safe]
     scales = np.sqrt(_per_group(observables.coefficients**2, groups))
     expected = PILOT * scales * scales.sum(axis=0) / need.precision**2
-    shots = np.maximum(np.ceil(expected.max(axis=1)), PILOT_FEWEST).astype(int).tolist()
+    shots = (
+        np.maximum(np.ceil(expected.max(axis=1)), max(PILOT_FEWEST, need.fewest))
+        .astype(int)
+        .tolist()
+    )
     if WORTH * sum(shots) > sum(share.shots for share in safe):
         return []
     return [
@@ -125,7 +131,8 @@ def refined(
     for share, shots in zip(safe, wanted, strict=True):
         at_points = np.isin(need.point, share.points)
         most = int(np.ceil(shots[at_points].max(initial=0.0)))
-        found.append(Share(share.group, share.points, min(max(most, FEWEST), share.shots)))
+        shots_each = max(min(max(most, FEWEST), share.shots), need.fewest)
+        found.append(Share(share.group, share.points, shots_each))
     return found
 
 

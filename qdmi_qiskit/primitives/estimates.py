@@ -41,7 +41,7 @@ class Plan:
         return self.pilot or self.safe
 
 
-def need_of(pub: EstimatorPub) -> Need:
+def need_of(pub: EstimatorPub, fewest: int) -> Need:
     """Number the values of a pub in C order: which point, which observable."""
     points, observables = pub.parameter_values, pub.observables
     point = np.arange(points.size).reshape(points.shape)
@@ -50,6 +50,7 @@ def need_of(pub: EstimatorPub) -> Need:
         np.broadcast_to(point, pub.shape).ravel(),
         np.broadcast_to(number, pub.shape).ravel(),
         float(pub.precision),
+        fewest,
     )
 
 

@@ -112,7 +112,9 @@ class EstimatorV2(BaseEstimatorV2):
         return PrimitiveJob(Both(parts), partial(_result, plans=plans))
 
     def _planned(self, pub: EstimatorPub) -> Plan:
-        observables, need = collect(pub.observables, pub.circuit.num_qubits), need_of(pub)
+        fewest = self._device.spec.capabilities.min_shots
+        observables = collect(pub.observables, pub.circuit.num_qubits)
+        need = need_of(pub, fewest)
         if pub.precision == 0:
             return Plan(pub, observables, need, safe=[], pilot=[])
         groups = grouped(observables, abelian=self._options.abelian_grouping)

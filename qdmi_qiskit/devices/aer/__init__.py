@@ -4,7 +4,8 @@ Names: `aer` and `aer:METHOD` with one of Aer's simulation methods. Options: `Ae
 """
 
 from qdmi_qiskit.devices.aer.driver import AerDriver, driver
+from qdmi_qiskit.devices.aer.job import AerJob
 from qdmi_qiskit.devices.aer.options import AerOptions
-from qdmi_qiskit.devices.aer.session import AerJob, AerSession
+from qdmi_qiskit.devices.aer.session import AerSession
 
 __all__ = ["AerDriver", "AerJob", "AerOptions", "AerSession", "driver"]

@@ -24,11 +24,13 @@ Count = int | None
 
 
 class AerOptions(DeviceOptions):
-    """Options of `aer:`. All but the first five go to `AerSimulator` as they are.
+    """Options of `aer:`. Those that are not described here go to `AerSimulator` as they are.
 
     Attributes:
         method: Simulation method; `automatic` lets Aer choose per circuit.
-        device: `CPU`, or `GPU` where the installed Aer has it.
+        device: `CPU`, or `GPU` where the installed Aer has it. In a profile, where `device`
+            names the backend, write `processor`.
+        processor: The same as `device`.
         precision: Of the amplitudes.
         num_qubits: Width of the device; Aer's own limit if not given.
         noise: A recorded device whose figures become noise: the path of a JSON file
@@ -37,6 +39,7 @@ class AerOptions(DeviceOptions):
 
     method: Method = "automatic"
     device: Literal["CPU", "GPU", "Thrust"] = "CPU"
+    processor: Literal["CPU", "GPU", "Thrust"] | None = None
     precision: Literal["double", "single"] = "double"
     num_qubits: int | None = Field(default=None, ge=1)
     noise: Any = None
@@ -94,5 +97,6 @@ class AerOptions(DeviceOptions):
 
     def native(self) -> dict[str, Any]:
         """Return what the user set, in Aer's own words."""
-        ours = {"num_qubits", "noise"}
-        return {key: getattr(self, key) for key in self.model_fields_set - ours}
+        ours = {"num_qubits", "noise", "processor"}
+        native = {key: getattr(self, key) for key in self.model_fields_set - ours}
+        return native if self.processor is None else {"device": self.processor} | native

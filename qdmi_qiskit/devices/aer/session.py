@@ -3,110 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Delay
-from qiskit.providers import JobStatus as QiskitJobStatus
 from qiskit.transpiler import PassManager
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, RelaxationNoisePass
 
 from qdmi_qiskit import spec_json
-from qdmi_qiskit.bits import from_hex
-from qdmi_qiskit.device import Job, Session
+from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.aer.exact import expectations
 from qdmi_qiskit.devices.aer.gates import GATES, operations
+from qdmi_qiskit.devices.aer.job import AerJob
 from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
 from qdmi_qiskit.devices.aer.options import AerOptions
-from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError
+from qdmi_qiskit.devices.aer.programs import bindings, check_tasks, settled
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import (
     Capabilities,
     DeviceSpec,
-    JobStatus,
     Operation,
     PauliSum,
     Program,
-    Shots,
     Site,
     Task,
     Values,
 )
-
-_STATUS = {
-    QiskitJobStatus.INITIALIZING: JobStatus.QUEUED,
-    QiskitJobStatus.QUEUED: JobStatus.QUEUED,
-    QiskitJobStatus.VALIDATING: JobStatus.QUEUED,
-    QiskitJobStatus.RUNNING: JobStatus.RUNNING,
-    QiskitJobStatus.DONE: JobStatus.DONE,
-    QiskitJobStatus.CANCELLED: JobStatus.CANCELED,
-    QiskitJobStatus.ERROR: JobStatus.FAILED,
-}
-
-
-class AerJob(Job):
-    """Tasks that run as one Aer job, in a thread of Aer's."""
-
-    def __init__(self, job: Any, tasks: Sequence[Task]) -> None:
-        self.id: str = job.job_id()
-        self._job, self._tasks = job, tasks
-        self._canceled = False
-
-    def status(self) -> JobStatus:
-        if self._canceled:
-            return JobStatus.CANCELED
-        status = _STATUS[self._job.status()]
-        if status is JobStatus.DONE and not self._job.result().success:
-            return JobStatus.FAILED
-        return status
-
-    def wait(self, timeout: float | None = None) -> JobStatus:
-        if not self._canceled:
-            try:
-                self._job.result(timeout)
-            except FutureTimeoutError:
-                raise TimeoutError(
-                    f"job {self.id} is still {self.status().value} after {timeout} s"
-                ) from None
-            except Exception:  # noqa: BLE001, S110 - status() tells that it failed, result() why
-                pass
-        return self.status()
-
-    def cancel(self) -> None:
-        """Drop the job. Aer cannot stop a simulation that has begun; its outcome is discarded."""
-        if not self.status().final:
-            self._job.cancel()
-            self._canceled = True
-
-    def result(self) -> tuple[Shots, ...]:
-        if self._canceled:
-            raise JobFailedError(f"job {self.id} was canceled", job_id=self.id)
-        try:
-            result = self._job.result()
-        except Exception as error:
-            raise JobFailedError(f"Aer failed on job {self.id}: {error}", job_id=self.id) from error
-        if not result.success:
-            raise JobFailedError(f"Aer failed on job {self.id}: {failure(result)}", job_id=self.id)
-        experiments = iter(result.results)
-        return tuple(_shots(task, experiments) for task in self._tasks)
-
-
-def failure(result: Any) -> str:
-    """Return Aer's own words about a failed result."""
-    words = [str(result.status), *(str(r.status) for r in result.results if not r.success)]
-    return "; ".join(dict.fromkeys(words))
-
-
-def _shots(task: Task, experiments: Any) -> Shots:
-    width = task.program.num_bits
-    rows = [from_hex(next(experiments).data.memory, width) for _ in range(task.points)]
-    return Shots(rows[0][None] if len(rows) == 1 else np.stack(rows), width)
 
 
 class AerSession(Session):
@@ -168,20 +95,19 @@ class AerSession(Session):
         )
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> AerJob:
-        if len({task.shots for task in tasks}) != 1:
-            raise ProtocolError("Aer takes one number of shots per job; the planner sent several")
+        check_tasks(tasks, clifford=self._method == "stabilizer")
         binds = [bindings(task.program.payload, task.values) for task in tasks]
         run_options: dict[str, Any] = {"shots": tasks[0].shots, "memory": True}
         if tasks[0].seed is not None:
             # One job has one seed in Aer, which derives the others: seed + 2113 k for program k.
             run_options["seed_simulator"] = tasks[0].seed
-        circuits = [self._prepared(task.program.payload) for task in tasks]
+        circuits = [settled(self._prepared(task.program.payload)) for task in tasks]
         table = binds if any(binds) else None
         with self._submitting:  # one key, one job, from however many threads
             job = self._keys.get(key)
             if job is None:
                 native = self._simulator.run(circuits, parameter_binds=table, **run_options)
-                job = AerJob(native, tasks)
+                job = AerJob(native, tasks, [circuit.num_clbits for circuit in circuits])
                 self._jobs[job.id] = self._keys[key] = job
         return job
 
@@ -225,13 +151,6 @@ class AerSession(Session):
         if self._relax is None or "delay" not in circuit.count_ops():
             return circuit
         return self._relax.run(circuit)
-
-
-def bindings(circuit: QuantumCircuit, values: Values) -> dict[Any, list[float]]:
-    """Return one column of values per parameter, in the order of `circuit.parameters`."""
-    if not circuit.num_parameters:
-        return {}
-    return dict(zip(circuit.parameters, values.T.tolist(), strict=True))
 
 
 def _noise(given: Any) -> tuple[DeviceSpec | None, NoiseModel | None]:
