@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
@@ -22,11 +22,21 @@ def _qpy(circuit: QuantumCircuit) -> bytes:
     return buffer.getvalue()
 
 
+def _qasm3(circuit: QuantumCircuit) -> str:
+    text: str = qasm3.dumps(numbered(circuit))
+    return text
+
+
+def _qasm2(circuit: QuantumCircuit) -> str:
+    text: str = qasm2.dumps(numbered(circuit))
+    return text
+
+
 ENCODERS: Mapping[str, Callable[[QuantumCircuit], Any]] = {
     "qiskit": _qiskit,
     "qpy": _qpy,
-    "qasm3": qasm3.dumps,
-    "qasm2": qasm2.dumps,
+    "qasm3": _qasm3,
+    "qasm2": _qasm2,
 }
 """The wire formats that are nobody's in particular."""
 
@@ -59,6 +69,32 @@ def encoder(
         return Program(name, payload, circuit.num_clbits, names)
 
     return encode
+
+
+def numbered(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return the circuit such that text declares its k-th bit as the k-th of all.
+
+    OpenQASM knows registers and no bits: what overlaps would be declared twice, and a bit of no
+    register moves behind those that have one. Such circuits get one register of each kind.
+
+    Raises:
+        RejectedError: A condition reads a register that has no place then.
+    """
+    if _in_order(circuit.qubits, circuit.qregs) and _in_order(circuit.clbits, circuit.cregs):
+        return circuit
+    plain = QuantumCircuit(circuit.num_qubits, circuit.num_clbits, name=circuit.name)
+    plain.compose(circuit, inplace=True, copy=False)
+    if not _in_order(plain.clbits, plain.cregs):
+        raise RejectedError(
+            f"circuit {circuit.name!r} has a condition on a classical register that overlaps "
+            "another or does not begin where the one before ends, which OpenQASM cannot say: "
+            "use registers that share no bits"
+        )
+    return plain
+
+
+def _in_order(bits: Sequence[Any], registers: Sequence[Any]) -> bool:
+    return [bit for register in registers for bit in register] == list(bits)
 
 
 def without_phase(circuit: QuantumCircuit) -> QuantumCircuit:
