@@ -14,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol, Self
 
 from qdmi_qiskit.errors import UnsupportedError
 from qdmi_qiskit.model import (
@@ -74,8 +74,10 @@ class Job(ABC):
 class Session(ABC):
     """An open connection to one device. Safe to use from several threads."""
 
-    encoders: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
-    """Encoders for wire formats that only this vendor has: circuit -> payload."""
+    @property
+    def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
+        """Encoders for wire formats that only this vendor has: circuit -> payload."""
+        return {}
 
     @property
     def gates(self) -> Mapping[str, Any]:
