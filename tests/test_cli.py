@@ -406,6 +406,12 @@ def test_show_as_json_can_be_opened_again(recorded):
     assert spec.sites == spec_json.load(recorded).sites
 
 
+def test_show_as_a_spec_is_a_recording(recorded):
+    shown = qdmi("show", "aer", "-o", f"noise={recorded}", "--spec")
+    assert shown.exit_code == 0
+    assert spec_json.loads(shown.stdout).sites == spec_json.load(recorded).sites
+
+
 def test_show_of_an_unknown_device_names_the_nearest():
     assert "did you mean 'aer'" in error_of(qdmi("show", "aerr"), 2)
     assert "did you mean 'stabilizer'" in error_of(qdmi("show", "aer:stabiliser"), 2)

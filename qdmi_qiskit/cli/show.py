@@ -11,6 +11,7 @@ from qdmi_qiskit.cli.parameters import Settings, as_json, options
 @click.command()
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Show every row of long tables.")
+@click.option("--spec", "as_spec", is_flag=True, help="Print what noise=FILE reads: a recording.")
 @options
 @as_json
 @click.pass_obj
@@ -18,6 +19,7 @@ def show(
     settings: Settings,
     name: str | None,
     everything: bool,
+    as_spec: bool,
     options: tuple[tuple[str, object], ...],
     as_json: bool,
 ) -> None:
@@ -26,12 +28,15 @@ def show(
     NAME is a profile, SCHEME:LOCATOR or a scheme; the default if not given. A "-" stands
     where the device does not say.
     """
+    from qdmi_qiskit import spec_json
     from qdmi_qiskit.cli import describe
 
     resolved = settings.resolve(name, options)
     with display.working(f"opening {resolved.name}"), settings.open(resolved) as session:
         spec, state = session.spec(), session.status()
-    if as_json:
+    if as_spec:
+        click.echo(spec_json.dumps(spec), nl=False)
+    elif as_json:
         display.print_json(describe.document(resolved, spec, state))
     else:
         describe.print_device(resolved, spec, state, everything=everything)
