@@ -103,7 +103,12 @@ def _shots(task: Task, data: Any) -> Shots:
 
 
 class BackendSession(Session):
-    """A session on a backend of another provider."""
+    """A session on a backend of another provider.
+
+    One job at a time: many providers' backends keep options between calls, so that jobs under
+    way together would read each other's. Shots come in the backend's order where its result has
+    memory, else in a random one.
+    """
 
     def __init__(self, backend: BackendV2) -> None:
         self._backend = backend
@@ -118,6 +123,8 @@ class BackendSession(Session):
             capabilities=Capabilities(
                 formats=("qiskit",),
                 max_executables=self._backend.max_circuits,
+                max_jobs=1,
+                ordered_shots=True,
                 cancel=True,
                 seeds=hasattr(self._backend.options, "seed_simulator"),
             ),

@@ -89,6 +89,20 @@ def lowest(bits: Bits, num_bits: int) -> Bits:
     return cut
 
 
+def to_words(bits: Bits) -> npt.NDArray[np.uint64]:
+    """Return packed shots of at most 64 bits as integers, shape without the last axis.
+
+    >>> to_words(np.array([[1, 2]], np.uint8)).tolist()
+    [258]
+    """
+    width = bits.shape[-1]
+    if width == 1:
+        return bits[..., 0].astype(np.uint64)
+    wide = np.zeros((*bits.shape[:-1], 8), np.uint8)
+    wide[..., 8 - width :] = bits
+    return wide.view(">u8")[..., 0].astype(np.uint64)
+
+
 def to_ints(bits: Bits) -> list[int]:
     """Return each packed shot of shape `(shots, bytes)` as a Python integer.
 
@@ -99,9 +113,7 @@ def to_ints(bits: Bits) -> list[int]:
     if width == 0:
         return [0] * bits.shape[0]
     if width <= 8:
-        wide = np.zeros((bits.shape[0], 8), np.uint8)
-        wide[:, 8 - width :] = bits
-        values: list[int] = wide.view(">u8")[:, 0].tolist()
+        values: list[int] = to_words(bits).tolist()
         return values
     data = np.ascontiguousarray(bits).tobytes()
     return [int.from_bytes(data[k : k + width], "big") for k in range(0, len(data), width)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
-from qdmi_qiskit.model import Program, Values
+from qdmi_qiskit.model import Basis, Program, Values
+from qdmi_qiskit.plan import Codec
 
 
 def _qiskit(circuit: QuantumCircuit) -> Any:
@@ -115,3 +116,25 @@ def without_phase(circuit: QuantumCircuit) -> QuantumCircuit:
 def bind(circuit: QuantumCircuit, row: Values) -> QuantumCircuit:
     """Return the circuit with its parameters set, in `circuit.parameters` order."""
     return circuit.assign_parameters(row.tolist()) if circuit.num_parameters else circuit
+
+
+def codec(
+    formats: tuple[str, ...],
+    extra: Mapping[str, Callable[[Any], Any]],
+    measured: Callable[[QuantumCircuit, Basis], QuantumCircuit],
+) -> Codec[QuantumCircuit]:
+    """Return what the planner needs to know of circuits for a device.
+
+    Args:
+        formats: The device's program formats, best first.
+        extra: Encoders that only this vendor has.
+        measured: Appends the measurement of a basis, in gates of the device.
+    """
+    encode = encoder(formats, extra)
+
+    def bound(circuit: QuantumCircuit, values: Values) -> Iterator[Program]:
+        plain = without_phase(circuit)
+        for row in values:
+            yield encode(bind(plain, row))
+
+    return Codec(encode, bound, measured)

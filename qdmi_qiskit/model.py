@@ -150,6 +150,7 @@ class Capabilities:
         submit_key: The same key returns the same job.
         seeds: `Task.seed` makes outcomes reproducible.
         expectations: `Session.expectations` computes exact values.
+        bases: A task may name a basis to measure after its program.
     """
 
     formats: tuple[str, ...]
@@ -167,6 +168,7 @@ class Capabilities:
     submit_key: bool = False
     seeds: bool = False
     expectations: bool = False
+    bases: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,21 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """A product basis: each qubit is measured along X, Y or Z.
+
+    Attributes:
+        qubits: Which are measured, ascending, shape `(measured,)`.
+        x: bool, the same shape; with z: (1, 0) is X, (0, 1) is Z, (1, 1) is Y.
+        z: bool, the same shape.
+    """
+
+    qubits: npt.NDArray[np.intp]
+    x: npt.NDArray[np.bool_]
+    z: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A program, the points at which to run it, and how often at each.
 
@@ -261,12 +278,20 @@ class Task:
             nothing to bind has one point: shape `(1, 0)`.
         seed: Seeds the task's outcomes where the device supports it. Two tasks of a
             run never share one; a device that sweeps derives one stream per point from it.
+        basis: What to measure after the program, only where the device declares `bases`. Bit
+            `program.num_bits + j` of the outcome belongs to `basis.qubits[j]`.
     """
 
     program: Program
     shots: int
     values: Values = field(default_factory=lambda: np.empty((1, 0)))
     seed: int | None = None
+    basis: Basis | None = None
+
+    @property
+    def num_bits(self) -> int:
+        """Classical bits of one shot, those of the basis above those of the program."""
+        return self.program.num_bits + (0 if self.basis is None else len(self.basis.qubits))
 
     @property
     def points(self) -> int:

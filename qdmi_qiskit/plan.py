@@ -6,8 +6,8 @@ pieces back. Both are pure, and neither knows what a circuit is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qdmi_qiskit import bits
 from qdmi_qiskit.errors import ConfigError, ProtocolError
-from qdmi_qiskit.model import Bits, Capabilities, Program, Shots, Task, Values
+from qdmi_qiskit.model import Basis, Bits, Capabilities, Program, Shots, Task, Values
 
 C = TypeVar("C")
 
@@ -31,6 +31,7 @@ class Request(Generic[C]):
         num_bits: Classical bits one shot returns.
         writes: Whether the circuit writes any of them. One that does not is never sent:
             every outcome is zero, and no device is paid to say so.
+        basis: What to measure after the circuit; its bits lie above the circuit's own.
     """
 
     circuit: C
@@ -38,6 +39,7 @@ class Request(Generic[C]):
     shots: int
     num_bits: int
     writes: bool = True
+    basis: Basis | None = None
 
     @property
     def shape(self) -> Shape:
@@ -74,41 +76,64 @@ class Chunk:
 Piece = tuple[Task, Place]
 
 
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[C]):
+    """What the planner needs to know of circuits.
+
+    Attributes:
+        encode: Makes a program of a circuit, its parameters left open.
+        bound: Makes one program for each row of values.
+        measured: Appends the measurement of a basis to a circuit.
+    """
+
+    encode: Callable[[C], Program]
+    bound: Callable[[C, Values], Iterable[Program]]
+    measured: Callable[[C, Basis], C]
+
+
 def plan(
     requests: Sequence[Request[C]],
     capabilities: Capabilities,
+    codec: Codec[C],
     *,
-    encode: Callable[[C], Program],
-    bind: Callable[[C, Values], C],
     seeds: Iterator[int] | None = None,
 ) -> tuple[Chunk, ...]:
     """Cut requests into chunks; each chunk is one job the device accepts.
 
     Args:
-        requests: What is wanted.
+        requests: What is wanted. A circuit that occurs in several is encoded once where the
+            device sweeps.
         capabilities: What the device takes.
-        encode: Makes a program of a circuit.
-        bind: Sets a circuit's parameters to one row of values.
+        codec: How circuits become programs.
         seeds: Gives every task a seed of its own; `None`: no seeds.
 
     Raises:
         ConfigError: A request has fewer shots than the device allows.
     """
+    if not capabilities.bases:
+        requests = [_with_measurement(request, codec) for request in requests]
+    programs: dict[int, Program] = {}
     pieces = [
         piece
         for index, request in enumerate(requests)
         if request.writes
-        for piece in _pieces(index, request, capabilities, encode, bind, seeds)
+        for piece in _pieces(index, request, capabilities, codec, programs, seeds)
     ]
     return tuple(_pack(pieces, capabilities))
+
+
+def _with_measurement(request: Request[C], codec: Codec[C]) -> Request[C]:
+    if request.basis is None:
+        return request
+    return replace(request, circuit=codec.measured(request.circuit, request.basis), basis=None)
 
 
 def _pieces(
     index: int,
     request: Request[C],
     caps: Capabilities,
-    encode: Callable[[C], Program],
-    bind: Callable[[C, Values], C],
+    codec: Codec[C],
+    programs: dict[int, Program],
     seeds: Iterator[int] | None,
 ) -> Iterator[Piece]:
     if request.shots < caps.min_shots:
@@ -128,31 +153,34 @@ def _pieces(
     if caps.sweeps:
         largest = max((b - a for a, b in cuts), default=1)
         fits = None if caps.max_total_shots is None else caps.max_total_shots // largest
-        tables = _sweeps(request, encode, _least(caps.max_executables, fits))
+        tables = _sweeps(request, codec, programs, _least(caps.max_executables, fits))
     else:
-        tables = _rows(request, encode, bind)
+        tables = _rows(request, codec)
     for points, program, values in tables:
         for shots in cuts:
             seed = None if seeds is None else next(seeds)
-            task = Task(program, shots[1] - shots[0], values, seed)
+            task = Task(program, shots[1] - shots[0], values, seed, request.basis)
             yield task, Place(index, points, shots)
 
 
 def _sweeps(
-    request: Request[C], encode: Callable[[C], Program], limit: int | None
+    request: Request[C], codec: Codec[C], programs: dict[int, Program], limit: int | None
 ) -> Iterator[tuple[tuple[int, int], Program, Values]]:
     if len(request.values) == 0:
         return
-    program = encode(request.circuit)
+    key = id(request.circuit)  # the requests hold their circuits, so no id is used twice
+    program = programs.get(key)
+    if program is None:
+        program = programs[key] = codec.encode(request.circuit)
     for a, b in _ranges(len(request.values), limit):
         yield (a, b), program, request.values[a:b]
 
 
 def _rows(
-    request: Request[C], encode: Callable[[C], Program], bind: Callable[[C, Values], C]
+    request: Request[C], codec: Codec[C]
 ) -> Iterator[tuple[tuple[int, int], Program, Values]]:
-    for point, row in enumerate(request.values):
-        yield (point, point + 1), encode(bind(request.circuit, row)), np.empty((1, 0))
+    for point, program in enumerate(codec.bound(request.circuit, request.values)):
+        yield (point, point + 1), program, np.empty((1, 0))
 
 
 def _least(*limits: int | None) -> int | None:

@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import uuid4
 
@@ -15,9 +15,9 @@ from qiskit import QuantumCircuit
 
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.errors import ConfigError, JobFailedError
-from qdmi_qiskit.formats import bind, encoder
-from qdmi_qiskit.model import DeviceSpec, JobStatus, Shots
+from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError
+from qdmi_qiskit.formats import codec
+from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Shots
 from qdmi_qiskit.plan import Chunk, Request, Shape, merge, plan
 from qdmi_qiskit.work import together
 
@@ -178,6 +178,7 @@ def start(
     *,
     seeds: Iterator[int] | None = None,
     key: str | None = None,
+    measured: Callable[[QuantumCircuit, Basis], QuantumCircuit] | None = None,
 ) -> Run:
     """Plan, submit, and return at once.
 
@@ -188,6 +189,7 @@ def start(
         seeds: Makes outcomes reproducible where the device can, one for each task: a
             shared seed would correlate them.
         key: Under which the jobs are submitted; fresh if not given.
+        measured: Appends the measurement of a basis, for requests that name one.
 
     Raises:
         ConfigError: More outcomes than this machine can hold, or fewer shots than the
@@ -199,12 +201,18 @@ def start(
     chunks = plan(
         requests,
         caps,
-        encode=encoder(caps.formats, session.encoders),
-        bind=bind,
+        codec(caps.formats, session.encoders, measured or _no_basis),
         seeds=seeds if caps.seeds else None,
     )
     shapes = [request.shape for request in requests]
     return Run(session, spec, shapes, chunks, key or uuid4().hex)
+
+
+def _no_basis(circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
+    raise ProtocolError(
+        f"circuit {circuit.name!r} is to be measured on qubits {basis.qubits.tolist()}, but nobody "
+        "said how"
+    )
 
 
 def seeds(seed: int, *, call: int = 0) -> Iterator[int]:

@@ -12,7 +12,8 @@ from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
 from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.isa import IsaChecker
-from qdmi_qiskit.primitives.observables import Flags, Group
+from qdmi_qiskit.model import Basis
+from qdmi_qiskit.primitives.observables import Flags
 
 REGISTER = "_qdmi_basis"
 
@@ -24,18 +25,18 @@ class BasisChanges:
         self.target, self._isa = target, isa
         self._gates: dict[tuple[int, bool], list[Any]] = {}
 
-    def measured(self, circuit: QuantumCircuit, group: Group) -> QuantumCircuit:
-        """Return the circuit, followed by the measurement of a group's basis.
+    def measured(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
+        """Return the circuit, followed by the measurement of a basis.
 
-        Bit `circuit.num_clbits + j` of the outcome belongs to `group.qubits[j]`.
+        Bit `circuit.num_clbits + j` of the outcome belongs to `basis.qubits[j]`.
         """
-        register = ClassicalRegister(len(group.qubits), REGISTER)
+        register = ClassicalRegister(len(basis.qubits), REGISTER)
         whole: QuantumCircuit = circuit.copy()
         whole.add_register(register)
-        turned = np.flatnonzero(group.x)
-        self._learn(circuit.num_qubits, group.qubits[turned], group.z[turned])
+        turned = np.flatnonzero(basis.x)
+        self._learn(circuit.num_qubits, basis.qubits[turned], basis.z[turned])
         for bit, (site, x, z) in enumerate(
-            zip(group.qubits.tolist(), group.x.tolist(), group.z.tolist(), strict=True)
+            zip(basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True)
         ):
             qubit = whole.qubits[site]
             if x:

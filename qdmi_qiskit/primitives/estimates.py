@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.observables import Group, Moments, Observables, moments
+from qdmi_qiskit.primitives.observables import Moments, Observables, moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
     shape = (len(plan.pilot), plan.pub.parameter_values.size, len(plan.observables.constants))
     variances, scatter = np.zeros(shape), np.zeros(shape)
     for k, (share, shots) in enumerate(zip(plan.pilot, outcomes, strict=True)):
-        for point, _, seen in _seen(plan, share, shots):
-            variances[k, point], scatter[k, point] = seen.variance, seen.scatter
+        seen = _seen(plan, share, shots)
+        variances[k, share.points], scatter[k, share.points] = seen.variance, seen.scatter
     numbers = np.array([share.shots for share in plan.pilot], dtype=np.float64)
     return refined(plan.safe, plan.need, variances, scatter, numbers)
 
@@ -74,9 +74,9 @@ def estimated(plan: Plan, shares: Sequence[Share], outcomes: Sequence[Shots]) ->
     shape = (plan.pub.parameter_values.size, len(plan.observables.constants))
     mean, variance = np.zeros(shape), np.zeros(shape)
     for share, shots in zip(shares, outcomes, strict=True):
-        for point, number, seen in _seen(plan, share, shots):
-            mean[point] += seen.mean
-            variance[point] += seen.variance / number
+        seen = _seen(plan, share, shots)
+        mean[share.points] += seen.mean
+        variance[share.points] += seen.variance / seen.shots
     need = plan.need
     evs = mean[need.point, need.number] + plan.observables.constants[need.number]
     return pub_result(plan, evs, np.sqrt(variance[need.point, need.number]), shares)
@@ -93,37 +93,25 @@ def pub_result(plan: Plan, evs: Values, stds: Values, shares: Sequence[Share]) -
     """Shape values like the pub, and say what they cost."""
     shape = plan.pub.shape
     pilot = sum(share.shots for share in plan.pilot)
+    metadata = {
+        "target_precision": plan.pub.precision,
+        "shots": pilot + sum(share.shots for share in shares),
+        "circuit_metadata": plan.pub.circuit.metadata,
+    }
+    if pilot:
+        metadata["pilot_shots"] = pilot
     return PubResult(
-        DataBin(evs=evs.reshape(shape), stds=stds.reshape(shape), shape=shape),
-        metadata={
-            "target_precision": plan.pub.precision,
-            "shots": pilot + sum(share.shots for share in shares),
-            "pilot_shots": pilot,
-            "circuits": len(plan.safe),
-            "circuit_metadata": plan.pub.circuit.metadata,
-        },
+        DataBin(evs=evs.reshape(shape), stds=stds.reshape(shape), shape=shape), metadata=metadata
     )
 
 
-def _seen(plan: Plan, share: Share, shots: Shots) -> Iterator[tuple[int, int, Moments]]:
-    """Yield, for each point of a share, its index, its valid shots and what they say."""
-    masks = _masks(share.group, plan.pub.circuit.num_clbits)
-    coefficients = plan.observables.coefficients[:, share.group.terms]
-    for row, point in enumerate(share.points.tolist()):
-        valid = shots.bits.shape[1] if shots.valid is None else int(shots.valid[row])
-        if valid == 0:
-            raise JobFailedError(
-                f"the device discarded all {share.shots} shots of a basis at point {point}: ask "
-                "for a better precision, so that it takes more",
-                job_id="",
-            )
-        yield (
-            point,
-            valid,
-            moments(shots.bits[row, :valid], masks, shots.num_bits, coefficients),
+def _seen(plan: Plan, share: Share, shots: Shots) -> Moments:
+    if shots.valid is not None and not shots.valid.all():
+        point = int(share.points[shots.valid.argmin()])
+        raise JobFailedError(
+            f"the device discarded all {share.shots} shots of a basis at point {point}: ask for a "
+            "better precision, so that it takes more",
+            job_id="",
         )
-
-
-def _masks(group: Group, first: int) -> list[int]:
-    """Return each term's bits in the packed word, where `first` bits are the circuit's own."""
-    return [sum(1 << (first + j) for j in np.flatnonzero(mask).tolist()) for mask in group.masks]
+    coefficients = plan.observables.coefficients[:, share.group.terms]
+    return moments(shots, share.group, plan.pub.circuit.num_clbits, coefficients)

@@ -13,7 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.plan import Request
@@ -85,9 +85,9 @@ class EstimatorV2(BaseEstimatorV2):
             share shots and are correlated. `metadata` has the shots spent on each point.
 
         Raises:
-            ConfigError: A pub is wrong, or there is none, or the precision is.
+            ConfigError: A pub is wrong, or there is none, or the precision is; `precision=0` on a
+                device that computes no exact values is.
             RejectedError: A circuit is not ISA.
-            UnsupportedError: `precision=0` on a device that computes no exact values.
         """
         default = self._options.default_precision if precision is None else precision
         _checked_precision(default, "precision")
@@ -98,7 +98,7 @@ class EstimatorV2(BaseEstimatorV2):
             self._device.isa.check(pub.circuit)
         exact = [pub for pub in coerced if pub.precision == 0]
         if exact and not self._device.spec.capabilities.expectations:
-            raise UnsupportedError(
+            raise ConfigError(
                 f"precision=0 asks for exact values, which {self._device.spec.name} does not "
                 "compute: ask for a precision > 0, such as 0.01"
             )
@@ -151,13 +151,19 @@ class EstimatorV2(BaseEstimatorV2):
     ) -> Run:
         requests = []
         for plan, some in zip(plans, shares, strict=True):
-            values = points_of(plan.pub)
+            circuit, values = plan.pub.circuit, points_of(plan.pub)
             for share in some:
-                circuit = self._bases.measured(plan.pub.circuit, share.group)
-                requests.append(
-                    Request(circuit, values[share.points], share.shots, circuit.num_clbits)
-                )
-        return start(self._device.session, self._device.spec, requests, seeds=stream)
+                rows = values if len(share.points) == len(values) else values[share.points]
+                basis = share.group.basis
+                width = circuit.num_clbits + len(basis.qubits)
+                requests.append(Request(circuit, rows, share.shots, width, basis=basis))
+        return start(
+            self._device.session,
+            self._device.spec,
+            requests,
+            seeds=stream,
+            measured=self._bases.measured,
+        )
 
     def _computed(self, plans: Sequence[Plan]) -> list[Values]:
         session, formats = self._device.session, self._device.spec.capabilities.formats

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qdmi_qiskit.model import Bits, PauliSum, Values
+from qdmi_qiskit.bits import from_bools, to_words
+from qdmi_qiskit.model import Basis, Bits, PauliSum, Shots, Values
 
 Flags = npt.NDArray[np.bool_]
 
@@ -46,16 +47,12 @@ class Group:
 
     Attributes:
         terms: Indices into `Observables`.
-        qubits: The qubits that are measured, ascending: classical bit j belongs to `qubits[j]`.
-        x: bool, shape `(qubits,)`: the basis of each. (1, 0) is X, (0, 1) is Z, (1, 1) is Y.
-        z: bool, the same.
-        masks: bool, shape `(terms, qubits)`: whose parity each term is.
+        basis: The qubits that are measured, and how.
+        masks: bool, shape `(terms, qubits of the basis)`: whose parity each term is.
     """
 
     terms: npt.NDArray[np.intp]
-    qubits: npt.NDArray[np.intp]
-    x: Flags
-    z: Flags
+    basis: Basis
     masks: Flags
 
 
@@ -144,26 +141,31 @@ def _group(
 ) -> Group:
     qubits = np.flatnonzero(basis_x | basis_z)
     masks = (x[terms] | z[terms])[:, qubits]
-    return Group(terms, qubits, basis_x[qubits], basis_z[qubits], masks)
+    return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks)
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What the shots of one basis say of each observable, per observable, float64.
+    """What the shots of one basis say of each observable at each point.
 
     Attributes:
-        mean: Of the observable's values over the shots.
+        shots: How many counted, int64, shape `(points, 1)`.
+        mean: Of the observable's values over the shots, float64, shape `(points, observables)`.
         variance: Of one value, smoothed: see `moments`.
         scatter: Variance of one squared deviation, which is the error of `variance` once it
             is divided by the number of shots.
     """
 
+    shots: npt.NDArray[np.int64]
     mean: Values
     variance: Values
     scatter: Values
 
 
-def moments(shots: Bits, masks: Sequence[int], num_bits: int, coefficients: Values) -> Moments:
+_TABLE = 12  # measured bits up to which outcomes are counted in a table over all of them
+
+
+def moments(shots: Shots, group: Group, first: int, coefficients: Values) -> Moments:
     """Return what shots say of observables that one basis measures.
 
     Each shot gives a value of each observable: its terms' parities (+1 even, -1 odd), weighted.
@@ -173,41 +175,72 @@ def moments(shots: Bits, masks: Sequence[int], num_bits: int, coefficients: Valu
     Pauli never exceeds 1 / sqrt(shots).
 
     Args:
-        shots: Packed, shape `(shots, bytes)`, at least one.
-        masks: For each term, the bits whose parity it is, as an integer over the packed word.
-        num_bits: Bits per shot.
-        coefficients: float64, shape `(observables, terms)`.
+        shots: The outcome, at least one valid shot per point.
+        group: Its terms.
+        first: Which bit belongs to the first qubit of the group's basis; the others follow.
+        coefficients: float64, shape `(observables, terms of the group)`.
     """
-    words, counts = _histogram(shots, num_bits)
-    parity = np.zeros((len(counts), len(masks)), np.uint8)
-    for lane, word in enumerate(words):
-        part = np.array([(mask >> (64 * lane)) & (2**64 - 1) for mask in masks], np.uint64)
-        parity += np.bitwise_count(word[:, None] & part)
-    values = (1.0 - 2.0 * (parity & 1)) @ coefficients.T
-    total = int(counts.sum())
-    mean = counts @ values / total
-    squares = (values - mean) ** 2
-    variance = counts @ squares / total
-    scatter = counts @ squares**2 / total - variance**2
+    width = len(group.basis.qubits)
+    if width <= _TABLE and first + width <= 64:
+        outcomes = np.arange(2**width, dtype=np.uint64)
+        counts = _counts(shots, first, width)
+        parts = [(counts, [outcomes])]
+    else:
+        parts = [_histogram(row, first, width) for row in _valid(shots)]
+    found = [_moments(counts, _values(lanes, group.masks, coefficients)) for counts, lanes in parts]
+    total, mean, variance, scatter = (np.concatenate(part) for part in zip(*found, strict=True))
     smoothed = (total * variance + 2 * (coefficients**2).sum(axis=1)) / (total + 2)
-    return Moments(mean, smoothed, np.maximum(scatter, 0.0))
+    return Moments(total, mean, smoothed, np.maximum(scatter, 0.0))
+
+
+def _moments(
+    counts: npt.NDArray[np.int64], values: Values
+) -> tuple[npt.NDArray[np.int64], Values, Values, Values]:
+    """From counts `(points, outcomes)` and values `(outcomes, observables)`."""
+    total = counts.sum(axis=1, keepdims=True)
+    weights = counts / total
+    # Powers about the middle of the values lose no digits to a large mean.
+    shifted = values - (middle := (values.max(axis=0) + values.min(axis=0)) / 2)
+    one, two, three, four = (weights @ shifted**power for power in (1, 2, 3, 4))
+    variance = np.maximum(two - one**2, 0.0)
+    fourth = four - 4 * three * one + 6 * two * one**2 - 3 * one**4
+    return total, one + middle, variance, fourth - variance**2
+
+
+def _values(lanes: Sequence[npt.NDArray[np.uint64]], masks: Flags, coefficients: Values) -> Values:
+    """Return each observable's value for each outcome, shape `(outcomes, observables)`."""
+    parity = np.zeros((len(lanes[0]), len(masks)), np.uint8)
+    for lane, words in enumerate(lanes):
+        here = masks[:, 64 * lane : 64 * (lane + 1)]
+        powers = np.uint64(1) << np.arange(here.shape[1], dtype=np.uint64)
+        part = np.where(here, powers, np.uint64(0)).sum(axis=1, dtype=np.uint64)
+        parity += np.bitwise_count(words[:, None] & part)
+    return (1.0 - 2.0 * (parity & 1)) @ coefficients.T
+
+
+def _valid(shots: Shots) -> list[Bits]:
+    if shots.valid is None:
+        return list(shots.bits)
+    return [row[:number] for row, number in zip(shots.bits, shots.valid.tolist(), strict=True)]
+
+
+def _counts(shots: Shots, first: int, width: int) -> npt.NDArray[np.int64]:
+    """Count every outcome of the `width` bits from bit `first`, shape `(points, 2**width)`."""
+    size = 2**width
+    words = (to_words(shots.bits) >> np.uint64(first)).astype(np.int64) & (size - 1)
+    if shots.valid is not None:  # what was discarded counts as an outcome of its own
+        late = np.arange(words.shape[1]) >= shots.valid[:, None]
+        words = np.where(late, size, words)
+    bins = size + 1
+    flat = (words + bins * np.arange(len(words))[:, None]).ravel()
+    return np.bincount(flat, minlength=bins * len(words)).reshape(-1, bins)[:, :size]
 
 
 def _histogram(
-    shots: Bits, num_bits: int
-) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray[np.int64]]:
-    """Return the distinct outcomes as 64-bit lanes, the lowest first, and their counts."""
-    if num_bits <= 8:
-        counts = np.bincount(shots[:, 0], minlength=1)
-        seen = np.flatnonzero(counts)
-        return [seen.astype(np.uint64)], counts[seen]
-    width = shots.shape[1]
-    lanes = -(-width // 8)
-    wide = np.zeros((len(shots), 8 * lanes), np.uint8)
-    wide[:, 8 * lanes - width :] = shots
-    words = wide.view(">u8").astype(np.uint64)
-    if lanes == 1:
-        values, counts = np.unique(words[:, 0], return_counts=True)
-        return [values], counts
-    rows, counts = np.unique(words, axis=0, return_counts=True)
-    return [rows[:, lanes - 1 - k] for k in range(lanes)], counts
+    shots: Bits, first: int, width: int
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.uint64]]]:
+    """Return the counts, shape `(1, distinct)`, of distinct outcomes, and those in 64-bit lanes."""
+    rows, counts = np.unique(shots, axis=0, return_counts=True)
+    bits = np.unpackbits(rows, axis=1)[:, ::-1][:, first : first + width]
+    lanes = [to_words(from_bools(bits[:, start : start + 64])) for start in range(0, width, 64)]
+    return counts[None, :], lanes

@@ -33,6 +33,9 @@ class AerOptions(DeviceOptions):
         processor: The same as `device`.
         precision: Of the amplitudes.
         num_qubits: Width of the device; Aer's own limit if not given.
+        sample_states: Where a circuit is noiseless and random only at its end, simulate it once
+            and draw all shots from its state: statistically the same, several times faster.
+            False lets Aer draw every shot, so that a seed gives Aer's own outcomes.
         noise: A recorded device whose figures become noise: the path of a JSON file
             (`replay:FILE` means the same), a `DeviceSpec`, or an Aer `NoiseModel`.
     """
@@ -42,6 +45,7 @@ class AerOptions(DeviceOptions):
     processor: Literal["CPU", "GPU", "Thrust"] | None = None
     precision: Literal["double", "single"] = "double"
     num_qubits: int | None = Field(default=None, ge=1)
+    sample_states: bool = True
     noise: Any = None
 
     enable_truncation: bool = True
@@ -97,6 +101,6 @@ class AerOptions(DeviceOptions):
 
     def native(self) -> dict[str, Any]:
         """Return what the user set, in Aer's own words."""
-        ours = {"num_qubits", "noise", "processor"}
+        ours = {"num_qubits", "noise", "processor", "sample_states"}
         native = {key: getattr(self, key) for key in self.model_fields_set - ours}
         return native if self.processor is None else {"device": self.processor} | native

@@ -57,8 +57,6 @@ def check_tasks(tasks: Sequence[Task], *, clifford: bool) -> None:
     """
     if not tasks:
         raise ProtocolError("no tasks: the planner sent an empty job")
-    if len({task.shots for task in tasks}) != 1:
-        raise ProtocolError("Aer takes one number of shots per job; the planner sent several")
     for task in tasks:
         circuit = task.program.payload
         if not isinstance(circuit, QuantumCircuit):

@@ -22,7 +22,8 @@ from qdmi_qiskit.devices.aer.gates import GATES, operations
 from qdmi_qiskit.devices.aer.job import AerJob
 from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
 from qdmi_qiskit.devices.aer.options import AerOptions
-from qdmi_qiskit.devices.aer.programs import bindings, check_tasks, settled
+from qdmi_qiskit.devices.aer.programs import bindings, check_tasks
+from qdmi_qiskit.devices.aer.roads import parts
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import (
     Capabilities,
@@ -54,6 +55,11 @@ class AerSession(Session):
                 f"most {limit} on this machine: ask for fewer, or for another method"
             )
         self._num_qubits = options.num_qubits or limit
+        self._has_states = (
+            self._model is None
+            and options.sample_states
+            and options.method in ("automatic", "statevector")
+        )
         self._relax = self._relaxation_of_delays()
         self._jobs: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
         self._submitting = Lock()
@@ -68,7 +74,9 @@ class AerSession(Session):
             formats=("qiskit",),
             max_executables=None,
             max_shots=self._simulator.configuration().max_shots,
+            mixed_shots=True,
             sweeps=True,
+            bases=self._model is None,
             ordered_shots=True,
             cancel=True,
             retrieve=True,
@@ -96,18 +104,13 @@ class AerSession(Session):
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> AerJob:
         check_tasks(tasks, clifford=self._method == "stabilizer")
-        binds = [bindings(task.program.payload, task.values) for task in tasks]
-        run_options: dict[str, Any] = {"shots": tasks[0].shots, "memory": True}
-        if tasks[0].seed is not None:
-            # One job has one seed in Aer, which derives the others: seed + 2113 k for program k.
-            run_options["seed_simulator"] = tasks[0].seed
-        circuits = [settled(self._prepared(task.program.payload)) for task in tasks]
-        table = binds if any(binds) else None
         with self._submitting:  # one key, one job, from however many threads
             job = self._keys.get(key)
             if job is None:
-                native = self._simulator.run(circuits, parameter_binds=table, **run_options)
-                job = AerJob(native, tasks, [circuit.num_clbits for circuit in circuits])
+                started = parts(
+                    self._simulator, tasks, states=self._has_states, prepare=self._prepared
+                )
+                job = AerJob(started, len(tasks))
                 self._jobs[job.id] = self._keys[key] = job
         return job
 

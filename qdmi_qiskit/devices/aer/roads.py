@@ -1,0 +1,201 @@
+"""Which way each task of a job takes through Aer.
+
+* `states`: noiseless and random only at the end. One simulation per point for all tasks that
+  share a circuit, whatever they measure; outcomes are drawn here. (`terminal`)
+* `memory`: everything else. Aer draws the shots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.circuit import ClassicalRegister
+from qiskit_aer import AerSimulator
+from qiskit_aer.library import SaveProbabilities, SaveStatevector
+
+from qdmi_qiskit.devices.aer.job import Part, read_memory
+from qdmi_qiskit.devices.aer.programs import bindings, settled
+from qdmi_qiskit.devices.aer.terminal import Terminal, draw, outcome_table, terminal, turned
+from qdmi_qiskit.model import Basis, Shots, Task, Values
+
+MOST_QUBITS = 16
+"""Active qubits up to which a state is taken; wider ones are left to Aer's choice of method."""
+OUTCOMES_PER_SHOT = 64
+"""A distribution is taken if it has at most so many outcomes per shot: measured with 16 qubits
+and 1 024 shots, where both ways cost the same (`benchmarks/`)."""
+BLOCK = 2**22
+"""Amplitudes that one native run returns at most: 64 MiB."""
+_LABEL = "_qdmi"
+
+Prepare = Callable[[QuantumCircuit], QuantumCircuit]
+
+
+def parts(
+    simulator: AerSimulator, tasks: Sequence[Task], *, states: bool, prepare: Prepare
+) -> list[Part]:
+    """Start the native runs of a job.
+
+    Args:
+        simulator: Configured.
+        tasks: Checked.
+        states: Whether states may be taken at all: no noise, a method that has states.
+        prepare: Applied to circuits whose shots Aer draws.
+    """
+    found: list[Part] = []
+    drawn: dict[int, list[int]] = {}
+    for indices in _sharing(tasks):
+        state = _state(tasks, indices) if states else None
+        if state is None:
+            for index in indices:
+                drawn.setdefault(tasks[index].shots, []).append(index)
+        else:
+            found.append(_state_part(simulator, tasks, indices, state))
+    for shots, numbers in drawn.items():
+        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, prepare))
+    return found
+
+
+def _sharing(tasks: Sequence[Task]) -> list[tuple[int, ...]]:
+    """Group tasks with the same circuit and values: they need the same states."""
+    groups: dict[tuple[int, bytes], list[int]] = {}
+    for index, task in enumerate(tasks):
+        if task.basis is None:
+            groups[index, b""] = [index]
+        else:
+            key = (-1 - id(task.program.payload), task.values.tobytes())
+            groups.setdefault(key, []).append(index)
+    return [tuple(group) for group in groups.values()]
+
+
+def _state(tasks: Sequence[Task], indices: tuple[int, ...]) -> Terminal | None:
+    first = tasks[indices[0]]
+    bases = [task.basis for task in (tasks[k] for k in indices) if task.basis is not None]
+    state = terminal(first.program.payload, MOST_QUBITS, _union(bases))
+    if state is None or bases:
+        return state
+    outcomes = 1 << len({qubit for qubit, _ in state.measured})
+    return state if outcomes <= OUTCOMES_PER_SHOT * first.shots else None
+
+
+def _union(bases: Sequence[Basis]) -> Basis | None:
+    if not bases:
+        return None
+    qubits = np.unique(np.concatenate([basis.qubits for basis in bases]))
+    flags = np.ones(len(qubits), bool)
+    return Basis(qubits, flags, flags)
+
+
+def _state_part(
+    simulator: AerSimulator, tasks: Sequence[Task], indices: tuple[int, ...], state: Terminal
+) -> Part:
+    first = tasks[indices[0]]
+    some = [tasks[index] for index in indices]
+    marked = state.circuit.copy()
+    if first.basis is None:
+        order = sorted({qubit for qubit, _ in state.measured})
+        marked.append(SaveProbabilities(len(order), _LABEL), order)
+        read = partial(_read_probabilities, task=first, state=state, order=order)
+    else:
+        marked.append(SaveStatevector(marked.num_qubits, _LABEL), marked.qubits)
+        read = partial(_read_states, tasks=some, state=state)
+    binds = bindings(marked, first.values)
+    step = max(BLOCK >> marked.num_qubits, 1)
+    natives = []
+    for start in range(0, first.points, step):
+        block = {name: column[start : start + step] for name, column in binds.items()}
+        natives.append(_run(simulator, [marked], [block], 1))
+    return Part(tuple(natives), indices, read)
+
+
+def _run(
+    simulator: AerSimulator,
+    circuits: list[QuantumCircuit],
+    binds: list[dict[Any, list[float]]],
+    shots: int,
+    **options: Any,
+) -> Any:
+    table = binds if any(binds) else None
+    return simulator.run(circuits, parameter_binds=table, shots=shots, **options)
+
+
+def _read_probabilities(
+    experiments: Sequence[Any], *, task: Task, state: Terminal, order: list[int]
+) -> list[Shots]:
+    chances = np.stack([getattr(experiment.data, _LABEL) for experiment in experiments])
+    table = outcome_table(state.measured, order, state.num_bits)
+    outcomes = draw(chances, task.shots, np.random.default_rng(task.seed))
+    return [Shots(table[outcomes], task.num_bits)]
+
+
+def _read_states(
+    experiments: Sequence[Any], *, tasks: Sequence[Task], state: Terminal
+) -> list[Shots]:
+    states = np.stack([np.asarray(getattr(e.data, _LABEL)) for e in experiments])
+    return [_measured(states, task, state) for task in tasks]
+
+
+def _measured(states: npt.NDArray[np.complex128], task: Task, state: Terminal) -> Shots:
+    basis = task.basis
+    assert basis is not None  # noqa: S101 - only tasks with a basis come here
+    place = {site: k for k, site in enumerate(state.qubits)}
+    sites = [place[site] for site in basis.qubits.tolist()]
+    x, z = np.zeros((2, len(state.qubits)), bool)
+    x[sites], z[sites] = basis.x, basis.z
+    chances = _marginal(turned(states, x, z), sites, len(state.qubits))
+    pairs = tuple((site, state.num_bits + j) for j, site in enumerate(sites))
+    table = outcome_table(pairs, sorted(sites), task.num_bits)
+    outcomes = draw(chances, task.shots, np.random.default_rng(task.seed))
+    return Shots(table[outcomes], task.num_bits)
+
+
+def _marginal(chances: Values, sites: list[int], num_qubits: int) -> Values:
+    """Sum over the qubits that are not measured; bit j then belongs to the j-th lowest site."""
+    if len(sites) == num_qubits:
+        return chances
+    cube = chances.reshape(len(chances), *(2,) * num_qubits)
+    axes = tuple(num_qubits - q for q in range(num_qubits) if q not in set(sites))
+    summed: Values = cube.sum(axis=axes).reshape(len(chances), -1)
+    return summed
+
+
+def _memory_part(
+    simulator: AerSimulator,
+    tasks: Sequence[Task],
+    indices: tuple[int, ...],
+    shots: int,
+    prepare: Prepare,
+) -> Part:
+    some = [tasks[index] for index in indices]
+    circuits = [settled(prepare(_with_basis(task))) for task in some]
+    binds = [bindings(task.program.payload, task.values) for task in some]
+    options: dict[str, Any] = {"memory": True}
+    if some[0].seed is not None:
+        # One run has one seed in Aer, which derives the others: seed + 2113 k for program k.
+        options["seed_simulator"] = some[0].seed
+    widths = [circuit.num_clbits for circuit in circuits]
+    native = _run(simulator, circuits, binds, shots, **options)
+    return Part((native,), indices, partial(read_memory, tasks=some, widths=widths))
+
+
+def _with_basis(task: Task) -> QuantumCircuit:
+    circuit: QuantumCircuit = task.program.payload
+    basis = task.basis
+    if basis is None:
+        return circuit
+    whole: QuantumCircuit = circuit.copy()
+    register = ClassicalRegister(len(basis.qubits), _LABEL)
+    whole.add_register(register)
+    for bit, (qubit, x, z) in enumerate(
+        zip(basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True)
+    ):
+        if x and z:
+            whole.sdg(qubit)
+        if x:
+            whole.h(qubit)
+        whole.measure(qubit, register[bit])
+    return whole
