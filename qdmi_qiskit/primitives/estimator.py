@@ -23,7 +23,7 @@ from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned,
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.observables import collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
-from qdmi_qiskit.primitives.sampler import points_of
+from qdmi_qiskit.primitives.pubs import coerced, points_of
 from qdmi_qiskit.run import Run, seeds, start
 from qdmi_qiskit.work import Both, Computation, Staged, Work
 
@@ -91,23 +91,23 @@ class EstimatorV2(BaseEstimatorV2):
         """
         default = self._options.default_precision if precision is None else precision
         _checked_precision(default, "precision")
-        coerced = [_coerced(pub, default) for pub in pubs]
-        if not coerced:
+        whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
+        if not whole:
             raise ConfigError("run() got an empty list of pubs: give it at least one")
-        for pub in coerced:
+        for pub in whole:
             self._device.isa.check(pub.circuit)
-        exact = [pub for pub in coerced if pub.precision == 0]
+        exact = [pub for pub in whole if pub.precision == 0]
         if exact and not self._device.spec.capabilities.expectations:
             raise ConfigError(
                 f"precision=0 asks for exact values, which {self._device.spec.name} does not "
                 "compute: ask for a precision > 0, such as 0.01"
             )
-        plans = [self._planned(pub) for pub in coerced]
+        plans = [self._planned(pub) for pub in whole]
         parts: list[Work[Any]] = []
-        if len(exact) < len(coerced):
+        if len(exact) < len(whole):
             parts.append(self._sampled(plans))
         if exact:
-            wanted = [plan for plan in plans if plan.pub.precision == 0]
+            wanted = [(plan, points_of(plan.pub)) for plan in plans if plan.pub.precision == 0]
             parts.append(Computation(partial(self._computed, wanted)))
         return PrimitiveJob(Both(parts), partial(_result, plans=plans))
 
@@ -165,14 +165,12 @@ class EstimatorV2(BaseEstimatorV2):
             measured=self._bases.measured,
         )
 
-    def _computed(self, plans: Sequence[Plan]) -> list[Values]:
+    def _computed(self, plans: Sequence[tuple[Plan, Values]]) -> list[Values]:
         session, formats = self._device.session, self._device.spec.capabilities.formats
         encode = encoder(formats, session.encoders)
         return [
-            session.expectations(
-                encode(plan.pub.circuit), points_of(plan.pub), plan.observables.sums()
-            )
-            for plan in plans
+            session.expectations(encode(plan.pub.circuit), values, plan.observables.sums())
+            for plan, values in plans
         ]
 
 
@@ -192,13 +190,13 @@ def _result(parts: Sequence[Any], *, plans: Sequence[Plan]) -> PrimitiveResult[P
     return PrimitiveResult(results, metadata={"version": 2})
 
 
-def _coerced(pub: EstimatorPubLike, precision: float) -> EstimatorPub:
-    try:
-        coerced = EstimatorPub.coerce(pub, precision)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{error}") from error
-    _checked_precision(coerced.precision, "precision")
-    return coerced
+def _coerced(pub: EstimatorPubLike, index: int, precision: float) -> EstimatorPub:
+    if isinstance(pub, tuple | list) and len(pub) > 3 and pub[3] is not None:
+        _checked_precision(pub[3], "precision")
+    wanted = "(circuit, observables, values, precision)"
+    found = coerced(EstimatorPub.coerce, pub, precision, index=index, wanted=wanted)
+    _checked_precision(found.precision, "precision")
+    return found
 
 
 def _checked_precision(precision: Any, name: str) -> None:

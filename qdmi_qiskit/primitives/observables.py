@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdmi_qiskit.bits import from_bools, to_words
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import Basis, Bits, PauliSum, Shots, Values
 
 Flags = npt.NDArray[np.bool_]
@@ -64,6 +65,9 @@ def collect(array: Any, num_qubits: int) -> Observables:
     Args:
         array: `EstimatorPub.observables`, of any shape; observables are numbered in C order.
         num_qubits: Of the circuit.
+
+    Raises:
+        ConfigError: A coefficient is not finite.
     """
     keys: dict[bytes, int] = {}
     entries: list[tuple[int, int, float]] = []
@@ -85,6 +89,12 @@ def collect(array: Any, num_qubits: int) -> Observables:
     coefficients = np.zeros((len(constants), len(rows)))
     for number, index, coefficient in entries:
         coefficients[number, index] += coefficient
+    whole = coefficients.sum(axis=1) + constants
+    if not np.isfinite(whole).all():
+        raise ConfigError(
+            f"observable {int(np.flatnonzero(~np.isfinite(whole))[0])} has a coefficient that is "
+            "no finite number: check what computed it"
+        )
     return Observables(
         (table & 2).astype(bool), (table & 1).astype(bool), coefficients, np.array(constants)
     )

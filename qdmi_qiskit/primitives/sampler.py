@@ -28,6 +28,7 @@ from qdmi_qiskit.model import Shots
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.options import SamplerOptions, options_from
+from qdmi_qiskit.primitives.pubs import coerced, points_of
 from qdmi_qiskit.run import seeds, start
 
 
@@ -83,10 +84,10 @@ class SamplerV2(BaseSamplerV2):
             RejectedError: A circuit is not ISA.
         """
         default = checked_shots(self._options.default_shots if shots is None else shots)
-        coerced = [_coerced(pub, default) for pub in pubs]
-        if not coerced:
+        whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
+        if not whole:
             raise ConfigError("run() got an empty list of pubs: give it at least one")
-        for index, pub in enumerate(coerced):
+        for index, pub in enumerate(whole):
             _check(pub, index)
             self._device.isa.check(pub.circuit)
         seed, call = self._options.chosen_seed(), next(self._calls)
@@ -94,18 +95,18 @@ class SamplerV2(BaseSamplerV2):
         run = start(
             self._device.session,
             spec,
-            [_request(pub) for pub in coerced],
+            [_request(pub) for pub in whole],
             seeds=None if seed is None else seeds(seed, call=call),
         )
         ordered = spec.capabilities.ordered_shots
-        return PrimitiveJob(run, partial(_result, pubs=coerced, ordered=ordered))
+        return PrimitiveJob(run, partial(_result, pubs=whole, ordered=ordered))
 
 
-def _coerced(pub: SamplerPubLike, shots: int) -> SamplerPub:
-    try:
-        return SamplerPub.coerce(pub, shots)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{error}") from error
+def _coerced(pub: SamplerPubLike, index: int, shots: int) -> SamplerPub:
+    if isinstance(pub, tuple | list) and len(pub) > 2 and pub[2] is not None:
+        checked_shots(pub[2])
+    wanted = "(circuit, values, shots)"
+    return coerced(SamplerPub.coerce, pub, shots, index=index, wanted=wanted)
 
 
 def _check(pub: SamplerPub, index: int) -> None:
@@ -132,16 +133,6 @@ def _request(pub: SamplerPub) -> Request[QuantumCircuit]:
     return Request(
         circuit, points_of(pub), pub.shots, circuit.num_clbits, writes=writes_bits(circuit)
     )
-
-
-def points_of(pub: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return a pub's values as float64, shape `(points, parameters)`, in the circuit's order."""
-    size = len(pub.circuit.parameters)
-    points = pub.parameter_values.size
-    if size == 0:
-        return np.empty((points, 0))
-    table = pub.parameter_values.as_array(pub.circuit.parameters)
-    return np.ascontiguousarray(table, dtype=np.float64).reshape(points, size)
 
 
 def _result(

@@ -1,0 +1,69 @@
+"""What a user hands to `run`, as Qiskit's pubs, or a sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.model import Values
+
+T = TypeVar("T")
+
+
+def coerced(
+    coerce: Callable[[Any, Any], T], given: Any, default: Any, *, index: int, wanted: str
+) -> T:
+    """Return one of the pubs of a call.
+
+    Args:
+        coerce: `SamplerPub.coerce` or `EstimatorPub.coerce`.
+        given: What the user wrote.
+        default: Shots or precision where the pub names none.
+        index: Its place in the list, for the message.
+        wanted: How such a pub is written.
+
+    Raises:
+        ConfigError: It is none, or its parts do not fit together.
+    """
+    first = given[0] if isinstance(given, tuple | list) and given else given
+    circuit = getattr(first, "circuit", first)
+    if not isinstance(circuit, QuantumCircuit):
+        raise ConfigError(
+            f"pub {index} begins with a {type(circuit).__name__}, not a circuit: wanted a list of "
+            f"pubs, run([{wanted}])"
+        )
+    try:
+        return coerce(given, default)
+    except (TypeError, ValueError) as error:
+        problem = str(error).partition(" Note that")[0].partition(" If you want to run")[0]
+        names = ", ".join(parameter.name for parameter in circuit.parameters) or "none"
+        raise ConfigError(
+            f"pub {index}, circuit {circuit.name!r} (parameters: {names}): {problem.rstrip('.')}; "
+            f"wanted run([{wanted}])"
+        ) from error
+
+
+def points_of(pub: Any) -> Values:
+    """Return a pub's values as float64, shape `(points, parameters)`, in the circuit's order.
+
+    Raises:
+        ConfigError: A value is not finite: simulators answer with zeros, silently.
+    """
+    names = pub.circuit.parameters
+    size = len(names)
+    points = pub.parameter_values.size
+    if size == 0:
+        return np.empty((points, 0))
+    table = pub.parameter_values.as_array(names)
+    values = np.ascontiguousarray(table, dtype=np.float64).reshape(points, size)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0].tolist()
+        raise ConfigError(
+            f"circuit {pub.circuit.name!r}: {names[column].name} is {values[row, column]} at point "
+            f"{row}; wanted finite numbers: check what computed it"
+        )
+    return values
