@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import CircuitInstruction
+from qiskit.circuit import CircuitInstruction, Measure
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
@@ -16,6 +16,7 @@ from qdmi_qiskit.model import Basis
 from qdmi_qiskit.primitives.observables import Flags
 
 REGISTER = "_qdmi_basis"
+_MEASURE = Measure()
 
 
 class BasisChanges:
@@ -35,14 +36,16 @@ class BasisChanges:
         whole.add_register(register)
         turned = np.flatnonzero(basis.x)
         self._learn(circuit.num_qubits, basis.qubits[turned], basis.z[turned])
-        for bit, (site, x, z) in enumerate(
-            zip(basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True)
+        qubits = whole.qubits
+        # Everything is checked already, and _append is 10 times cheaper than append.
+        for clbit, site, x, z in zip(
+            register, basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True
         ):
-            qubit = whole.qubits[site]
+            qubit = (qubits[site],)
             if x:
                 for operation in self._gates[site, z]:
-                    whole._append(CircuitInstruction(operation, (qubit,)))  # noqa: SLF001
-            whole.measure(qubit, register[bit])
+                    whole._append(CircuitInstruction(operation, qubit))  # noqa: SLF001
+            whole._append(CircuitInstruction(_MEASURE, qubit, (clbit,)))  # noqa: SLF001
         return whole
 
     def _learn(self, num_qubits: int, sites: Any, is_y: Flags) -> None:

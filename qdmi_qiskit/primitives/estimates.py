@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from qiskit import QuantumCircuit
 from qiskit.primitives import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
@@ -21,6 +22,7 @@ class Plan:
 
     Attributes:
         pub: As it came.
+        circuit: Its circuit, without a symbolic global phase.
         observables: Its terms.
         need: Its values.
         safe: Shots that are enough whatever the state is; nothing for exact values.
@@ -29,6 +31,7 @@ class Plan:
     """
 
     pub: EstimatorPub
+    circuit: QuantumCircuit
     observables: Observables
     need: Need
     safe: list[Share]
@@ -114,4 +117,4 @@ def _seen(plan: Plan, share: Share, shots: Shots) -> Moments:
             job_id="",
         )
     coefficients = plan.observables.coefficients[:, share.group.terms]
-    return moments(shots, share.group, plan.pub.circuit.num_clbits, coefficients)
+    return moments(shots, share.group, plan.circuit.num_clbits, coefficients)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.formats import encoder
-from qdmi_qiskit.model import Shots, Values
+from qdmi_qiskit.formats import encoder, without_phase
+from qdmi_qiskit.model import Basis, Shots, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.allot import Share, bounded, pilot
 from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
-from qdmi_qiskit.primitives.observables import collect, grouped
+from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
 from qdmi_qiskit.primitives.pubs import coerced, points_of
 from qdmi_qiskit.run import Run, seeds, start
 from qdmi_qiskit.work import Both, Computation, Staged, Work
+
+_REMEMBERED = 64  # groupings of observables
 
 
 class EstimatorV2(BaseEstimatorV2):
@@ -55,6 +58,7 @@ class EstimatorV2(BaseEstimatorV2):
         self._backend = backend
         self._options = options_from(EstimatorOptions, options, keywords)
         self._calls = itertools.count()
+        self._groups: dict[bytes, list[Group]] = {}
         self._bases = BasisChanges(self._device.target, self._device.isa)
         _checked_precision(self._options.default_precision, "default_precision")
 
@@ -114,13 +118,26 @@ class EstimatorV2(BaseEstimatorV2):
     def _planned(self, pub: EstimatorPub) -> Plan:
         fewest = self._device.spec.capabilities.min_shots
         observables = collect(pub.observables, pub.circuit.num_qubits)
+        circuit = without_phase(pub.circuit)
         need = need_of(pub, fewest)
         if pub.precision == 0:
-            return Plan(pub, observables, need, safe=[], pilot=[])
-        groups = grouped(observables, abelian=self._options.abelian_grouping)
+            return Plan(pub, circuit, observables, need, safe=[], pilot=[])
+        groups = self._grouped(observables)
         safe = bounded(observables, groups, need)
         looks = self._options.shot_allocation == "variance"
-        return Plan(pub, observables, need, safe, pilot(observables, safe, need) if looks else [])
+        shares = pilot(observables, safe, need) if looks else []
+        return Plan(pub, circuit, observables, need, safe, shares)
+
+    def _grouped(self, observables: Observables) -> list[Group]:
+        """Group terms, or remember how: a loop asks for the same observable again and again."""
+        abelian = self._options.abelian_grouping
+        key = observables.key() + (b"1" if abelian else b"0")
+        groups = self._groups.get(key)
+        if groups is None:
+            if len(self._groups) >= _REMEMBERED:
+                self._groups.clear()
+            groups = self._groups[key] = grouped(observables, abelian=abelian)
+        return groups
 
     def _sampled(self, plans: Sequence[Plan]) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
         """Start the pilots, and with them whatever needs none; the rest follows by itself."""
@@ -128,30 +145,36 @@ class EstimatorV2(BaseEstimatorV2):
             self._bases = BasisChanges(self._device.target, self._device.isa)
         seed, call = self._options.chosen_seed(), next(self._calls)
         stream = None if seed is None else seeds(seed, call=call)
-        first = self._started(plans, [plan.first for plan in plans], stream)
+        measured = _Remembered(self._bases.measured)
+        first = self._started(plans, [plan.first for plan in plans], stream, measured)
         if not any(plan.pilot for plan in plans):
             return Staged(first, None)
-        return Staged(first, partial(self._refined, plans, stream))
+        return Staged(first, partial(self._refined, plans, stream, measured))
 
     def _refined(
-        self, plans: Sequence[Plan], stream: Iterator[int] | None, outcomes: tuple[Shots, ...]
+        self,
+        plans: Sequence[Plan],
+        stream: Iterator[int] | None,
+        measured: _Remembered,
+        outcomes: tuple[Shots, ...],
     ) -> Run:
         rest = iter(outcomes)
         for plan in plans:
             seen = [next(rest) for _ in plan.first]
             if plan.pilot:
                 plan.final.extend(learned(plan, seen))
-        return self._started(plans, [plan.final for plan in plans], stream)
+        return self._started(plans, [plan.final for plan in plans], stream, measured)
 
     def _started(
         self,
         plans: Sequence[Plan],
         shares: Sequence[Sequence[Share]],
         stream: Iterator[int] | None,
+        measured: _Remembered,
     ) -> Run:
         requests = []
         for plan, some in zip(plans, shares, strict=True):
-            circuit, values = plan.pub.circuit, points_of(plan.pub)
+            circuit, values = plan.circuit, points_of(plan.pub)
             for share in some:
                 rows = values if len(share.points) == len(values) else values[share.points]
                 basis = share.group.basis
@@ -162,7 +185,7 @@ class EstimatorV2(BaseEstimatorV2):
             self._device.spec,
             requests,
             seeds=stream,
-            measured=self._bases.measured,
+            measured=measured,
         )
 
     def _computed(self, plans: Sequence[tuple[Plan, Values]]) -> list[Values]:
@@ -172,6 +195,20 @@ class EstimatorV2(BaseEstimatorV2):
             session.expectations(encode(plan.pub.circuit), values, plan.observables.sums())
             for plan, values in plans
         ]
+
+
+class _Remembered:
+    """The measured circuits of one call: both stages use the same."""
+
+    def __init__(self, measured: Callable[[QuantumCircuit, Basis], QuantumCircuit]) -> None:
+        self._measured = measured
+        self._found: dict[tuple[int, int], QuantumCircuit] = {}
+
+    def __call__(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
+        key = id(circuit), id(basis)  # the plans hold both for as long as this lives
+        if key not in self._found:
+            self._found[key] = self._measured(circuit, basis)
+        return self._found[key]
 
 
 def _result(parts: Sequence[Any], *, plans: Sequence[Plan]) -> PrimitiveResult[PubResult]:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from qdmi_qiskit.bits import from_bools, to_words
-from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import Basis, Bits, PauliSum, Shots, Values
 
 Flags = npt.NDArray[np.bool_]
@@ -32,6 +31,12 @@ class Observables:
     z: Flags
     coefficients: Values
     constants: Values
+
+    def key(self) -> bytes:
+        """Return bytes that two tables share only if they are equal."""
+        shape = np.array(self.coefficients.shape + self.x.shape)
+        parts = (shape, self.x, self.z, self.coefficients)
+        return b"".join(part.tobytes() for part in parts)
 
     def sums(self) -> list[PauliSum]:
         """Return each observable by itself, without its constant."""
@@ -69,34 +74,27 @@ def collect(array: Any, num_qubits: int) -> Observables:
     Raises:
         ConfigError: A coefficient is not finite.
     """
-    keys: dict[bytes, int] = {}
-    entries: list[tuple[int, int, float]] = []
-    constants: list[float] = []
-    rows: list[npt.NDArray[np.uint8]] = []
-    for number, observable in enumerate(array.sparse_observables_array().ravel()):
+    tables, numbers, sizes = [], [], []
+    flat = array.sparse_observables_array().ravel()
+    for number, observable in enumerate(flat):
         paulis = observable.as_paulis()
-        codes = _codes(paulis, num_qubits)
-        constants.append(0.0)
-        for code, coefficient in zip(codes, np.real(paulis.coeffs).tolist(), strict=True):
-            if not code.any():
-                constants[-1] += coefficient
-                continue
-            index = keys.setdefault(code.tobytes(), len(rows))
-            if index == len(rows):
-                rows.append(code)
-            entries.append((number, index, coefficient))
-    table = np.array(rows, dtype=np.uint8).reshape(len(rows), num_qubits)
-    coefficients = np.zeros((len(constants), len(rows)))
-    for number, index, coefficient in entries:
-        coefficients[number, index] += coefficient
-    whole = coefficients.sum(axis=1) + constants
-    if not np.isfinite(whole).all():
-        raise ConfigError(
-            f"observable {int(np.flatnonzero(~np.isfinite(whole))[0])} has a coefficient that is "
-            "no finite number: check what computed it"
-        )
+        tables.append(_codes(paulis, num_qubits))
+        sizes.append(np.real(np.asarray(paulis.coeffs)))
+        numbers.append(np.full(len(sizes[-1]), number))
+    codes = np.concatenate(tables) if tables else np.zeros((0, num_qubits), np.uint8)
+    size, number = np.concatenate([*sizes, []]), np.concatenate([*numbers, []]).astype(np.intp)
+    rows, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")  # terms as they came: groups depend on it
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    coefficients = np.zeros((len(flat), len(rows)))
+    np.add.at(coefficients, (number, rank[inverse.reshape(-1)]), size)
+    rows = rows[order]
+    acts = rows.any(axis=1)
+    constants = coefficients[:, ~acts].sum(axis=1)
+    rows = rows[acts]
     return Observables(
-        (table & 2).astype(bool), (table & 1).astype(bool), coefficients, np.array(constants)
+        (rows & 2).astype(bool), (rows & 1).astype(bool), coefficients[:, acts], constants
     )
 
 
@@ -211,7 +209,9 @@ def _moments(
     weights = counts / total
     # Powers about the middle of the values lose no digits to a large mean.
     shifted = values - (middle := (values.max(axis=0) + values.min(axis=0)) / 2)
-    one, two, three, four = (weights @ shifted**power for power in (1, 2, 3, 4))
+    squares = shifted * shifted
+    one, two = weights @ shifted, weights @ squares
+    three, four = weights @ (squares * shifted), weights @ (squares * squares)
     variance = np.maximum(two - one**2, 0.0)
     fourth = four - 4 * three * one + 6 * two * one**2 - 3 * one**4
     return total, one + middle, variance, fourth - variance**2
