@@ -1,0 +1,261 @@
+"""A session on one IQM quantum computer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from qdmi_qiskit.device import Session
+from qdmi_qiskit.devices.iqm.architecture import Architecture, architecture_from
+from qdmi_qiskit.devices.iqm.encode import Encoder
+from qdmi_qiskit.devices.iqm.job import IQMJob
+from qdmi_qiskit.devices.iqm.options import IQMOptions
+from qdmi_qiskit.devices.iqm.outcome import Reading
+from qdmi_qiskit.devices.iqm.program import IQMProgram
+from qdmi_qiskit.devices.iqm.spec import spec_from
+from qdmi_qiskit.devices.iqm.star import StarRouter
+from qdmi_qiskit.devices.iqm.wire import Wire
+from qdmi_qiskit.errors import (
+    ConfigError,
+    ProtocolError,
+    QdmiError,
+    RejectedError,
+    SubmitUnknownError,
+)
+from qdmi_qiskit.model import DeviceSpec, DeviceState, DeviceStatus, Task
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_TAG = 50
+_LOOK_AGAIN = 600.0  # seconds between looks at the server's default calibration set
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was read of the device, all of one calibration set."""
+
+    architecture: Architecture
+    spec: DeviceSpec
+    encoder: Encoder
+
+
+class IQMSession(Session):
+    """One quantum computer, pinned to one calibration set until `refresh`."""
+
+    def __init__(self, wire: Wire, computer: Mapping[str, Any], options: IQMOptions) -> None:
+        """Read the device.
+
+        Args:
+            wire: To the server.
+            computer: The server's entry of it.
+            options: How to run on it.
+        """
+        self._wire, self._options = wire, options
+        self._name = str(computer["alias"])
+        self._place = quote(self._name, safe="")
+        self._router = StarRouter()
+        self._static: Mapping[str, Any] | None = None
+        self._limits: Mapping[str, Any] | None = None
+        self._looked = time.monotonic()
+        self._snapshot = self._read(options.calibration_set)
+
+    def __repr__(self) -> str:
+        return f"<IQMSession {self._name!r} on {self._wire!r}>"
+
+    @property
+    def calibration_set(self) -> str:
+        """Id of the pinned calibration set: specs, circuits and jobs are of this one."""
+        return self._snapshot.architecture.calibration_set
+
+    @property
+    def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
+        return {"iqm": self._snapshot.encoder}
+
+    def spec(self) -> DeviceSpec:
+        return self._snapshot.spec
+
+    def refresh(self, calibration_set: str | None = None) -> None:
+        """Read the device anew, and pin another calibration set.
+
+        Args:
+            calibration_set: Its id; else the one given at opening, else the server's default.
+        """
+        self._static = self._limits = None
+        self._snapshot = self._read(calibration_set or self._options.calibration_set)
+        self._looked = time.monotonic()
+
+    def _read(self, wanted: str | None) -> Snapshot:
+        if self._static is None:
+            found, _ = self._wire.get(
+                f"quantum-computers/{self._place}/artifacts/static-quantum-architectures",
+                optional=True,
+            )
+            self._static = found[0] if isinstance(found, list) and found else {}
+        if self._limits is None:
+            limits, _ = self._wire.get(f"quantum-computers/{self._place}/limits", optional=True)
+            self._limits = limits if isinstance(limits, dict) else {}
+        architecture = architecture_from(self._dynamic(wanted))
+        if not architecture.qubits:
+            raise ProtocolError(
+                f"no qubit of {self._name} is calibrated for both gates and measurement in set "
+                f"{architecture.calibration_set}: try another calibration_set, or later"
+            )
+        sets = f"calibration-sets/{self._place}/{architecture.calibration_set}"
+        metrics, _ = self._wire.get(f"{sets}/metrics", optional=True)
+        calibration, _ = self._wire.get(sets, optional=True)
+        spec = spec_from(
+            self._name,
+            architecture,
+            static=self._static,
+            metrics=metrics,
+            calibration=calibration,
+            limits=self._limits,
+        )
+        most = self._limits.get("max_instructions_per_circuit")
+        router = self._router if architecture.gate("move").loci else None
+        return Snapshot(architecture, spec, Encoder(architecture, router, most))
+
+    def _dynamic(self, calibration_set: str | None) -> Any:
+        which = quote(calibration_set or "default", safe="")
+        path = f"calibration-sets/{self._place}/{which}/dynamic-quantum-architecture"
+        return self._wire.get(path)[0]
+
+    def submit(self, tasks: Sequence[Task], *, key: str) -> IQMJob:
+        programs = _checked(tasks, self.spec())
+        sets = {program.calibration_set for program in programs}
+        if len(sets) > 1:
+            raise RejectedError(
+                "the device was refreshed while circuits were being prepared, so they belong to "
+                "different calibration sets: run them again"
+            )
+        (pinned,) = sets
+        circuits = [
+            circuit
+            for number, (task, program) in enumerate(zip(tasks, programs, strict=True))
+            for circuit in program.circuits(task.values, number)
+        ]
+        rest = {"calibration_set_id": pinned, "shots": tasks[0].shots, **self._options.request()}
+        body = f'{{"circuits":[{",".join(circuits)}],{json.dumps(rest)[1:]}'
+        tag = tag_of(key)
+        use = "true" if self._options.use_timeslot else "false"
+        data = self._wire.submit(
+            f"jobs/{self._place}/circuit",
+            {"use_timeslot": use, "tag": tag},
+            body.encode(),
+            tag,
+        )
+        if not isinstance(data, Mapping) or not data.get("id"):
+            raise SubmitUnknownError(
+                f"IQM took the job but gave no id: look among your jobs for the tag {tag!r}"
+            )
+        _log.info("IQM job %s on %s, tag %s", data["id"], self._name, tag)
+        readings = [
+            Reading(program.columns, task.program.num_bits, task.points, task.shots)
+            for task, program in zip(tasks, programs, strict=True)
+        ]
+        self._look_for_drift()
+        return IQMJob(self._wire, data, readings, pinned)
+
+    def job(self, job_id: str) -> IQMJob:
+        try:
+            UUID(job_id)
+        except ValueError:
+            raise ConfigError(f"{job_id!r} is no id of an IQM job: ids are UUIDs") from None
+        return IQMJob(self._wire, self._wire.get(f"jobs/{quote(job_id, safe='')}")[0])
+
+    def status(self) -> DeviceState:
+        place = f"quantum-computers/{self._place}"
+        health, _ = self._wire.get(f"{place}/health", optional=True)
+        queue, _ = self._wire.get(f"{place}/queue-availability", optional=True)
+        healthy = not isinstance(health, Mapping) or health.get("healthy") is not False
+        queue = queue if isinstance(queue, Mapping) else {}
+        length = queue.get("queue_length")
+        busy = bool(length)
+        status = DeviceStatus.BUSY if busy else DeviceStatus.IDLE
+        return DeviceState(
+            status=status if healthy else DeviceStatus.MAINTENANCE,
+            queue_length=length if isinstance(length, int) and length >= 0 else None,
+            next_window=_until(queue.get("available")),
+            message=self._drift(),
+        )
+
+    def _look_for_drift(self) -> None:
+        """Say so if the server's default set is another one now; never harms a job."""
+        if time.monotonic() - self._looked < _LOOK_AGAIN:
+            return
+        self._looked = time.monotonic()
+        if message := self._drift():
+            _log.warning("%s: %s", self._name, message)
+
+    def _drift(self) -> str:
+        if self._options.calibration_set is not None:
+            return ""
+        try:
+            now = str(self._dynamic(None).get("calibration_set_id"))
+        except (QdmiError, AttributeError) as error:
+            _log.debug("no look at the default calibration set: %s", error)
+            return ""
+        if now == self.calibration_set:
+            return ""
+        return (
+            f"the default calibration set is {now} now, circuits run with {self.calibration_set}: "
+            "backend.refresh() moves to it; transpile again after that"
+        )
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+def tag_of(key: str) -> str:
+    """Return what a job is tagged with: the key, or a digest of one too long for IQM."""
+    return key if len(key) <= _LONGEST_TAG else hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _checked(tasks: Sequence[Task], spec: DeviceSpec) -> list[IQMProgram]:
+    if not tasks:
+        raise ProtocolError("no tasks: the planner sent an empty job")
+    shots = {task.shots for task in tasks}
+    if len(shots) > 1:
+        raise ProtocolError("IQM takes one number of shots per job; the planner sent several")
+    number, caps = sum(task.points for task in tasks), spec.capabilities
+    for what, got, most in (
+        ("circuits", number, caps.max_executables),
+        ("shots", max(shots), caps.max_shots),
+        ("circuits x shots", number * max(shots), caps.max_total_shots),
+    ):
+        if most is not None and got > most:
+            raise ProtocolError(f"{spec.name} takes at most {most} {what} per job, got {got}")
+    programs = []
+    for task in tasks:
+        program = task.program.payload
+        if not isinstance(program, IQMProgram):
+            kind = type(program).__name__
+            raise RejectedError(f"IQM takes programs of its own encoder, not a {kind}")
+        if not program.columns:
+            raise RejectedError("a program without measurements: nothing would come back")
+        width = len(program.slots.atoms.parameters)
+        if task.values.shape != (task.points, width):
+            raise ProtocolError(f"values of shape {task.values.shape} for {width} parameters")
+        programs.append(program)
+    return programs
+
+
+def _until(windows: Any) -> float | None:
+    """Return the seconds until the next window begins; 0 inside one."""
+    now, found = datetime.now(UTC), []
+    for window in windows if isinstance(windows, list) else ():
+        try:
+            start, end = (datetime.fromisoformat(window[k]) for k in ("start", "end"))
+            if end > now:
+                found.append(max((start - now).total_seconds(), 0.0))
+        except (KeyError, TypeError, ValueError):
+            continue
+    return min(found, default=None)

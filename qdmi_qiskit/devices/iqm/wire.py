@@ -1,0 +1,253 @@
+"""The IQM Server's HTTP: one connection pool, retries of what is safe, our errors.
+
+A request that only reads is repeated after a throttle, a broken line, half an answer or a 5xx.
+The request that submits is repeated only if the server said that it did nothing (429, or 401
+and a newer token), or if not a byte went out: IQM has no idempotency key, a second job would be
+run and billed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import random
+import time
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from qdmi_qiskit.devices.iqm.auth import Tokens
+from qdmi_qiskit.devices.iqm.refusals import Refusal, refusal
+from qdmi_qiskit.errors import ProtocolError, QdmiError, SubmitUnknownError, UnavailableError
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.25, 10.0, 120.0
+_CONNECT = 10.0
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+Answer = tuple[Any, Mapping[str, str]]
+
+
+class Wire:
+    """JSON over one `requests.Session`. Safe to use from several threads."""
+
+    def __init__(self, url: str, tokens: Tokens, timeout: float) -> None:
+        self._root, self._tokens, self._timeout = f"{url}/api/v1/", tokens, timeout
+        self._session = requests.Session()
+        self._session.auth = tokens
+        self._session.headers.update(
+            {
+                "Accept": "application/json",
+                "User-Agent": f"qdmi_qiskit, python {platform.python_version()}",
+            }
+        )
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=16)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, adapter)
+
+    def __repr__(self) -> str:
+        return f"Wire({self._root!r})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        patience: float = 0.0,
+        optional: bool = False,
+    ) -> Answer:
+        """Read JSON; tries again where that may help.
+
+        Args:
+            path: Below `/api/v1/`.
+            query: Parameters.
+            patience: Seconds that the server may hold the answer back.
+            optional: Return None where the server has no such thing (404).
+
+        Raises:
+            QdmiError: One of `refusals`, or `UnavailableError` when all attempts failed.
+        """
+        ignored = (404,) if optional else ()
+        return self._safely("GET", path, query, patience, ignored)
+
+    def post_again(self, path: str, *, ignored: Collection[int | str] = ()) -> Answer:
+        """POST what has the same effect however often it arrives, such as a cancellation.
+
+        Args:
+            path: Below `/api/v1/`.
+            ignored: HTTP statuses and IQM's codes that mean None rather than an error.
+        """
+        return self._safely("POST", path, None, 0.0, ignored)
+
+    def _safely(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        patience: float,
+        ignored: Collection[int | str],
+    ) -> Answer:
+        renewed = False
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                reply = self._send(method, path, query=query, patience=patience)
+                if reply.status_code < 300:
+                    return _json(reply), reply.headers
+            except (requests.ConnectionError, requests.Timeout) as error:
+                problem: QdmiError = self._unreachable(error)
+            except (requests.RequestException, ValueError) as error:
+                problem = UnavailableError(f"the IQM server's answer broke off ({path}): {error}")
+            else:
+                if reply.status_code == 401 and not renewed:
+                    renewed = True
+                    self._tokens.forget()
+                    continue
+                found = self._refused(reply)
+                if {reply.status_code, found.code} & set(ignored):
+                    return None, reply.headers
+                problem = found.error
+                if reply.status_code not in _TRANSIENT:
+                    raise problem
+                if not last and _pause(attempt, reply, problem):
+                    continue
+                raise problem
+            if last:
+                raise problem
+            _log.debug("%s %s failed (%s), trying again", method, path, problem)
+            _pause(attempt)
+        raise ProtocolError(f"no answer to {path}")  # pragma: no cover - the loop returns
+
+    def submit(self, path: str, query: Mapping[str, Any], body: bytes, tag: str) -> Any:
+        """POST a job once.
+
+        Args:
+            path: Below `/api/v1/`.
+            query: Parameters.
+            body: JSON.
+            tag: Under which the job can be looked for.
+
+        Raises:
+            UnavailableError: Nothing was queued.
+            SubmitUnknownError: The job may exist; the message names the tag.
+            QdmiError: One of `refusals`: nothing was queued.
+        """
+        renewed = False
+        for attempt in range(ATTEMPTS):
+            try:
+                reply = self._send("POST", path, query=query, body=body)
+                if reply.status_code < 300:
+                    return _json(reply)
+            except requests.RequestException as error:
+                if not _nothing_was_sent(error):
+                    raise self._unknown(tag, str(error)) from error
+                if attempt == ATTEMPTS - 1:
+                    raise self._unreachable(error) from error
+                _pause(attempt)
+                continue
+            except ValueError as error:
+                raise self._unknown(tag, f"half an answer: {error}") from error
+            if reply.status_code == 401 and not renewed:
+                renewed = True
+                self._tokens.forget()
+                continue
+            found = self._refused(reply)
+            if reply.status_code == 429:
+                if attempt < ATTEMPTS - 1 and _pause(attempt, reply, found.error):
+                    continue
+                raise found.error
+            if reply.status_code == 408 or (
+                reply.status_code >= 500 and not (reply.status_code == 503 and found.spoken)
+            ):
+                raise self._unknown(tag, str(found.error))
+            raise found.error
+        raise ProtocolError(f"no answer to {path}")  # pragma: no cover - the loop returns
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        patience: float = 0.0,
+    ) -> requests.Response:
+        headers = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
+        return self._session.request(
+            method,
+            self._root + path,
+            params=query,
+            data=body,
+            headers=headers,
+            timeout=(_CONNECT, self._timeout + patience),
+            allow_redirects=False,  # a token goes to the server that was named, and no other
+        )
+
+    def _refused(self, reply: requests.Response) -> Refusal:
+        return refusal(reply.status_code, self._tokens.hidden(reply.text[:2000]))
+
+    def _unreachable(self, error: Exception) -> UnavailableError:
+        return UnavailableError(
+            f"the IQM server {self._root} cannot be reached: {self._tokens.hidden(str(error))}"
+        )
+
+    def _unknown(self, tag: str, why: str) -> SubmitUnknownError:
+        return SubmitUnknownError(
+            f"the connection to {self._root} broke after the job was sent "
+            f"({self._tokens.hidden(why)}), so it may be queued: look among your IQM jobs for the "
+            f"tag {tag!r} before you send it again"
+        )
+
+
+def _json(reply: requests.Response) -> Any:
+    return json.loads(reply.content) if reply.content else None
+
+
+def _nothing_was_sent(error: requests.RequestException) -> bool:
+    """Whether no connection was made at all."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = error.args[0] if error.args else None
+    if isinstance(reason, MaxRetryError):
+        reason = reason.reason
+    return isinstance(reason, NewConnectionError)
+
+
+def _pause(
+    attempt: int, reply: requests.Response | None = None, problem: QdmiError | None = None
+) -> bool:
+    """Wait before the next attempt; False if the server wants more than is reasonable."""
+    asked = None if reply is None else _retry_after(reply.headers.get("Retry-After"))
+    if asked is not None and asked > _LONGEST_BLOCK:
+        return False
+    pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * (0.75 + random.random() / 2)  # noqa: S311
+    seconds = pause if asked is None else asked
+    _log.debug("waiting %.2f s (%s)", seconds, problem)
+    time.sleep(seconds)
+    return True
+
+
+def _retry_after(value: str | None) -> float | None:
+    if not value:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max((then - datetime.now(UTC)).total_seconds(), 0.0)
