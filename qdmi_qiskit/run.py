@@ -90,13 +90,19 @@ class Run:
                 job_id=f"{self.key}-{index}",
             )
 
+    def _check_all_sent(self) -> None:
+        if any(future.cancelled() for future in self._jobs):
+            raise JobFailedError(
+                f"run {self.key} was canceled before all of it was sent", job_id=self.key
+            )
+
     @property
     def job_ids(self) -> tuple[str, ...]:
         """The vendor's ids of the jobs sent so far, in the order of the plan."""
         return tuple(
             future.result().id
             for future in self._jobs
-            if future.done() and future.exception() is None
+            if future.done() and not future.cancelled() and future.exception() is None
         )
 
     def status(self) -> JobStatus:
@@ -134,6 +140,7 @@ class Run:
             self.wait(timeout)
             with self._lock:
                 if self._outcome is None:
+                    self._check_all_sent()
                     jobs = [future.result() for future in self._jobs]
                     for job in jobs:
                         if job.status() is JobStatus.CANCELED:
