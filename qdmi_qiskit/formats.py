@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
@@ -11,6 +12,7 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
 from qdmi_qiskit.model import Basis, Program, Values
 from qdmi_qiskit.plan import Codec
+from qdmi_qiskit.templates import template
 
 
 def _qiskit(circuit: QuantumCircuit) -> Any:
@@ -41,6 +43,9 @@ ENCODERS: Mapping[str, Callable[[QuantumCircuit], Any]] = {
 }
 """The wire formats that are nobody's in particular."""
 
+_WORTH = 2
+"""Points from which on a template of the text pays."""
+
 
 def encoder(
     formats: tuple[str, ...], extra: Mapping[str, Callable[[Any], Any]]
@@ -50,26 +55,41 @@ def encoder(
     Raises:
         UnsupportedError: We know none of `formats`.
     """
-    known = {**ENCODERS, **extra}
-    name = next((name for name in formats if name in known), None)
-    if name is None:
-        raise UnsupportedError(
-            f"no encoder for any of the device's formats {formats}; known: {', '.join(known)}"
-        )
-    write = known[name]
+    name, write = chosen(formats, extra)
 
     def encode(circuit: QuantumCircuit) -> Program:
         plain = without_phase(circuit)
-        try:
-            payload = write(plain)
-        except (qasm2.QASM2ExportError, qasm3.QASM3ExporterError) as error:
-            raise RejectedError(
-                f"circuit {circuit.name!r} cannot be written as {name}: {error}"
-            ) from error
         names = tuple(parameter.name for parameter in plain.parameters)
-        return Program(name, payload, circuit.num_clbits, names)
+        return Program(name, _written(write, plain, name), circuit.num_clbits, names)
 
     return encode
+
+
+def chosen(
+    formats: tuple[str, ...], extra: Mapping[str, Callable[[Any], Any]]
+) -> tuple[str, Callable[[Any], Any]]:
+    """Return the first of a device's formats that we can write, and what writes it.
+
+    Raises:
+        UnsupportedError: We know none of `formats`.
+    """
+    for name in formats:
+        write = extra.get(name) or ENCODERS.get(name)
+        if write is not None:
+            return name, write
+    raise UnsupportedError(
+        f"no encoder for any of the device's formats {formats}; known: "
+        f"{', '.join([*ENCODERS, *extra])}"
+    )
+
+
+def _written(write: Callable[[Any], Any], circuit: QuantumCircuit, name: str) -> Any:
+    try:
+        return write(circuit)
+    except (qasm2.QASM2ExportError, qasm3.QASM3ExporterError) as error:
+        raise RejectedError(
+            f"circuit {circuit.name!r} cannot be written as {name}: {error}"
+        ) from error
 
 
 def numbered(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -134,6 +154,13 @@ def codec(
 
     def bound(circuit: QuantumCircuit, values: Values) -> Iterator[Program]:
         plain = without_phase(circuit)
+        if plain.num_parameters and len(values) >= _WORTH:
+            name, write = chosen(formats, extra)
+            text = template(plain, partial(_written, write, name=name))
+            if text is not None:
+                for payload in text.texts(values):
+                    yield Program(name, payload, circuit.num_clbits)
+                return
         for row in values:
             yield encode(bind(plain, row))
 

@@ -141,21 +141,18 @@ def _pieces(
             f"{request.shots} shots asked, but the device takes no fewer than {caps.min_shots} "
             f"per circuit: ask for at least {caps.min_shots}"
         )
-    most = _least(caps.max_shots, caps.max_total_shots)
-    cuts = tuple(_ranges(request.shots, most))
-    if min(b - a for a, b in cuts) < caps.min_shots:
-        raise ConfigError(
-            f"{request.shots} shots asked, but the device takes {caps.min_shots} to {most} per "
-            f"circuit, and no parts within that range add up to them: ask for "
-            f"{len(cuts) * caps.min_shots}"
-        )
-    tables: Iterator[tuple[tuple[int, int], Program, Values]]
-    if caps.sweeps:
-        largest = max((b - a for a, b in cuts), default=1)
+    cuts = _cuts(request.shots, caps)
+    tables: Iterable[tuple[tuple[int, int], Program, Values]]
+    if not caps.sweeps:
+        tables = _rows(request, codec)
+    elif caps.max_executables is None and caps.max_total_shots is None:
+        whole = (0, len(request.values))
+        program = _encoded(request.circuit, codec, programs)
+        tables = ((whole, program, request.values),) if whole[1] else ()
+    else:
+        largest = max(b - a for a, b in cuts)
         fits = None if caps.max_total_shots is None else caps.max_total_shots // largest
         tables = _sweeps(request, codec, programs, _least(caps.max_executables, fits))
-    else:
-        tables = _rows(request, codec)
     for points, program, values in tables:
         for shots in cuts:
             seed = None if seeds is None else next(seeds)
@@ -163,17 +160,34 @@ def _pieces(
             yield task, Place(index, points, shots)
 
 
+def _cuts(shots: int, caps: Capabilities) -> tuple[tuple[int, int], ...]:
+    most = _least(caps.max_shots, caps.max_total_shots)
+    if most is None or shots <= most:
+        return ((0, shots),)
+    cuts = tuple(_ranges(shots, most))
+    if min(b - a for a, b in cuts) < caps.min_shots:
+        raise ConfigError(
+            f"{shots} shots asked, but the device takes {caps.min_shots} to {most} per circuit, "
+            f"and no parts within that range add up to them: ask for {len(cuts) * caps.min_shots}"
+        )
+    return cuts
+
+
+def _encoded(circuit: C, codec: Codec[C], programs: dict[int, Program]) -> Program:
+    """Encode a circuit once; the requests hold their circuits, so no id is used twice."""
+    program = programs.get(id(circuit))
+    if program is None:
+        program = programs[id(circuit)] = codec.encode(circuit)
+    return program
+
+
 def _sweeps(
     request: Request[C], codec: Codec[C], programs: dict[int, Program], limit: int | None
 ) -> Iterator[tuple[tuple[int, int], Program, Values]]:
-    if len(request.values) == 0:
-        return
-    key = id(request.circuit)  # the requests hold their circuits, so no id is used twice
-    program = programs.get(key)
-    if program is None:
-        program = programs[key] = codec.encode(request.circuit)
-    for a, b in _ranges(len(request.values), limit):
-        yield (a, b), program, request.values[a:b]
+    if len(request.values):
+        program = _encoded(request.circuit, codec, programs)
+        for a, b in _ranges(len(request.values), limit):
+            yield (a, b), program, request.values[a:b]
 
 
 def _rows(
@@ -198,6 +212,9 @@ def _ranges(total: int, limit: int | None) -> Iterator[tuple[int, int]]:
 
 
 def _pack(pieces: Sequence[Piece], caps: Capabilities) -> Iterator[Chunk]:
+    if len(pieces) == 1:
+        yield _chunk(pieces)
+        return
     if not caps.mixed_shots:
         pieces = sorted(pieces, key=lambda piece: piece[0].shots)
     batch: list[Piece] = []
