@@ -36,13 +36,13 @@ class IsaChecker:
         self._target, self._device, self._max_qubits = target, device, max_qubits
         names = target.operation_names
         everywhere = {name for name in names if target[name] is None or None in target[name]}
-        self._everywhere = frozenset(everywhere | _FREE)
         self._places = {name: frozenset(target[name]) for name in names if name not in everywhere}
         self._bounded = {
             name
             for name in names
             if hasattr(target, "gate_has_angle_bounds") and target.gate_has_angle_bounds(name)
         }
+        self._everywhere = frozenset((everywhere | _FREE) - self._bounded)
 
     def check(self, circuit: QuantumCircuit) -> None:
         """Pass if the device executes every instruction where it stands.
@@ -79,10 +79,10 @@ class IsaChecker:
                         self._scan(block, inner, name)
                 continue
             qargs = tuple(index[qubit] for qubit in instruction.qubits)
-            if qargs not in self._places.get(operation, ()):
-                self._refuse(name, operation, qargs)
             if operation in self._bounded:
                 self._check_angles(name, operation, qargs, instruction.params)
+            elif qargs not in self._places.get(operation, ()):
+                self._refuse(name, operation, qargs)
 
     def _check_angles(
         self, name: str, operation: str, qargs: tuple[int, ...], angles: Sequence[Any]
