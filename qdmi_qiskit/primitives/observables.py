@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdmi_qiskit.bits import from_bools, to_words
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import Basis, Bits, PauliSum, Shots, Values
 
 Flags = npt.NDArray[np.bool_]
@@ -89,6 +90,11 @@ def collect(array: Any, num_qubits: int) -> Observables:
     rank[order] = np.arange(len(order))
     coefficients = np.zeros((len(flat), len(rows)))
     np.add.at(coefficients, (number, rank[inverse.reshape(-1)]), size)
+    if not np.isfinite(size).all():
+        raise ConfigError(
+            f"observable {int(number[~np.isfinite(size)][0])} has a coefficient that is no finite "
+            "number: check what computed it"
+        )
     rows = rows[order]
     acts = rows.any(axis=1)
     constants = coefficients[:, ~acts].sum(axis=1)
