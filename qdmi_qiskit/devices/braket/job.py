@@ -1,0 +1,186 @@
+"""A quantum task of Braket as a job."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from qdmi_qiskit.device import Job
+from qdmi_qiskit.devices.braket.faults import anonymous, code
+from qdmi_qiskit.devices.braket.figures import table
+from qdmi_qiskit.devices.braket.results import Failure, Found, Layout, fetch
+from qdmi_qiskit.devices.braket.states import TASK, position
+from qdmi_qiskit.devices.braket.transport import Transport
+from qdmi_qiskit.errors import JobFailedError, QdmiError, UnavailableError
+from qdmi_qiskit.model import JobStatus, Shots
+
+_logger = logging.getLogger(__name__)
+_PATIENCE = 60.0  # seconds of steady looks before they grow rarer
+_SLOWEST = 5.0
+_LOST_LOOKS = 5
+
+
+class BraketJob(Job):
+    """One task, which may be a program set.
+
+    Attributes:
+        cost: What it was estimated to cost, in the currency of the device's price; None if the
+            price cannot be told, or the job was found again.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        arn: str,
+        *,
+        layout: Layout | None = None,
+        cost: float | None = None,
+        interval: float = 1.0,
+        steady: bool = False,
+    ) -> None:
+        """Follow a task.
+
+        Args:
+            transport: To the task's region.
+            arn: The task's ARN.
+            layout: Which outcome is which; None: it is read from the programs.
+            cost: The estimate.
+            interval: Seconds between two looks.
+            steady: Keep to the interval however long it takes.
+        """
+        self.id, self.cost = arn, cost
+        self._transport, self._layout = transport, layout
+        self._interval, self._steady = interval, steady
+        self._lock = threading.Lock()
+        self._task: dict[str, Any] = {}
+        self._status = JobStatus.CREATED
+        self._found: Found | None = None
+
+    def __repr__(self) -> str:
+        return f"<BraketJob {anonymous(self.id)}>"
+
+    def status(self) -> JobStatus:
+        if not self._status.final:
+            self.look()
+        return self._status
+
+    def look(self) -> dict[str, Any]:
+        """Return what the service says of the task now."""
+        task = self._transport.call(
+            "get_quantum_task",
+            "asking for a task",
+            quantumTaskArn=self.id,
+            additionalAttributeNames=["QueueInfo"],
+        )
+        word = str(task.get("status") or "NOT_SET")
+        status = TASK.get(word)
+        if status is None:
+            _logger.warning("task %s is in state %r, which says nothing", anonymous(self.id), word)
+        else:
+            self._task = task
+            if not self._status.final:
+                self._status = status
+        return task
+
+    @property
+    def queue_position(self) -> int | None:
+        """How many tasks wait before this one, as of the last look."""
+        return position(self._task)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is worth keeping with the outcome: price, failures, whether shots are synthetic."""
+        found = self._found
+        return {
+            "cost": self.cost,
+            "synthetic": None if found is None else found.synthetic,
+            "failures": () if found is None else found.failures,
+        }
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The executables of a program set that have no outcome, once the result is there."""
+        return () if self._found is None else self._found.failures
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        start, pause, lost = time.monotonic(), self._interval, 0
+        while True:
+            try:
+                status, lost = self.status(), 0
+            except UnavailableError:  # a look that failed says nothing about the task
+                lost += 1
+                if lost >= _LOST_LOOKS:
+                    raise
+                status = self._status
+            if status.final:
+                return status
+            passed = time.monotonic() - start
+            if timeout is not None and passed >= timeout:
+                raise TimeoutError(
+                    f"task {anonymous(self.id)} is still {status.value} after {timeout} s"
+                )
+            time.sleep(pause if timeout is None else min(pause, timeout - passed))
+            if passed > _PATIENCE and not self._steady:
+                pause = min(1.5 * pause, max(_SLOWEST, self._interval))
+
+    def cancel(self) -> None:
+        """Ask the service to stop. It may complete the task all the same, and charge for it."""
+        if self.status().final:
+            return
+        try:
+            self._transport.call("cancel_quantum_task", "cancelling a task", quantumTaskArn=self.id)
+        except QdmiError as error:
+            if error.__cause__ is None or code(error.__cause__) != "ConflictException":
+                raise
+
+    def result(self) -> tuple[Shots, ...]:
+        """Return one entry per task.
+
+        Of an executable of a program set that failed no shot is valid; `failures` says why.
+        """
+        with self._lock:
+            if self._found is None:
+                self._found = self._fetched()
+        return self._found.shots
+
+    def _fetched(self) -> Found:
+        status = self.status()
+        task = self._task or self.look()
+        kept = table(task.get("actionMetadata")).get("actionType", "").endswith("program_set")
+        if status is JobStatus.DONE or (status is JobStatus.FAILED and kept):
+            try:
+                found = self._read(task)
+            except QdmiError:
+                if status is JobStatus.DONE:
+                    raise
+            else:
+                if any(shots.valid is None or shots.valid.any() for shots in found.shots):
+                    for failure in found.failures:
+                        _logger.warning(
+                            "task %s: point %d of program %d failed: %s",
+                            anonymous(self.id),
+                            failure.point,
+                            failure.task,
+                            failure.reason,
+                        )
+                    return found
+                reasons = "; ".join(dict.fromkeys(failure.reason for failure in found.failures))
+                raise self._failed(status, task, reasons)
+        raise self._failed(status, task, "")
+
+    def _failed(self, status: JobStatus, task: dict[str, Any], reasons: str) -> JobFailedError:
+        said = anonymous(task.get("failureReason") or reasons or "no reason given")
+        what = "was canceled" if status is JobStatus.CANCELED else "failed"
+        return JobFailedError(f"task {anonymous(self.id)} {what}: {said}", job_id=self.id)
+
+    def _read(self, task: dict[str, Any]) -> Found:
+        bucket, folder = task["outputS3Bucket"], task["outputS3Directory"]
+        counted = table(task.get("actionMetadata")).get("executableCount")
+        return fetch(
+            lambda path: self._transport.read(bucket, f"{folder}/{path}"),
+            self._layout,
+            int(task["shots"]),
+            None if counted is None else int(counted),
+        )

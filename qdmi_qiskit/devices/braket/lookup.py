@@ -1,0 +1,103 @@
+"""From a name to a device's ARN and region: asked of the service, never listed here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qdmi_qiskit.devices.braket.options import CloudOptions
+from qdmi_qiskit.devices.braket.transport import Transport
+from qdmi_qiskit.errors import ConfigError, QdmiError, UnavailableError, did_you_mean
+
+
+def region_of(arn: str) -> str:
+    """Return the region in an ARN; empty for a simulator's, which has none.
+
+    >>> region_of("arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet")
+    'eu-north-1'
+    """
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 5 else ""
+
+
+def is_arn(locator: str) -> bool:
+    """Whether a locator is an ARN rather than a name."""
+    return locator.startswith("arn:")
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared: `Forte Enterprise 1` is `forte-enterprise-1`.
+
+    >>> plain("Forte Enterprise 1") == plain("forte-enterprise-1")
+    True
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def devices(transport: Transport) -> Iterator[Mapping[str, Any]]:
+    """Yield what SearchDevices lists in one region."""
+    page: dict[str, Any] = {"filters": []}
+    while True:
+        found = transport.call("search_devices", "looking for devices", **page)
+        yield from found.get("devices", [])
+        if not found.get("nextToken"):
+            return
+        page["nextToken"] = found["nextToken"]
+
+
+def usable(entry: Mapping[str, Any]) -> bool:
+    """Whether a listed device is still there."""
+    return entry.get("deviceStatus") != "RETIRED"
+
+
+def find(locator: str, options: CloudOptions) -> tuple[str, Transport]:
+    """Return the ARN that a locator means, and a connection to its region.
+
+    A name is looked for in the chosen region first, then in every other that has Braket.
+
+    Raises:
+        ConfigError: No region has it.
+        UnavailableError: It was found nowhere, and some region did not answer.
+    """
+    if is_arn(locator):
+        return locator, connect(options, region_of(locator) or options.region)
+    first = connect(options, options.region)
+    seen, silent = dict[str, None](), list[QdmiError]()
+    regions = (first.region,) if options.region else first.regions()
+    for region in regions:
+        transport = first if region == first.region else connect(options, region)
+        try:
+            listed = [entry for entry in devices(transport) if usable(entry)]
+        except QdmiError as error:
+            silent.append(error)
+            if region == first.region and isinstance(error, ConfigError):
+                raise
+            continue
+        for entry in listed:
+            if plain(locator) in (plain(entry["deviceName"]), plain(_last(entry["deviceArn"]))):
+                return str(entry["deviceArn"]), transport
+        seen |= dict.fromkeys(str(entry["deviceName"]).lower() for entry in listed)
+    where = ", ".join(regions)
+    if silent:
+        raise UnavailableError(
+            f"there is no Braket device {locator!r} in the regions that answered, of {where}: "
+            f"{silent[0]}"
+        )
+    raise ConfigError(
+        f"there is no Braket device {locator!r} in {where}{did_you_mean(locator, seen)}"
+    )
+
+
+def _last(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def connect(options: CloudOptions, region: str | None) -> Transport:
+    """Return a connection; without a region AWS's own chain decides, else `us-east-1`."""
+    try:
+        return Transport(options, region)
+    except ConfigError as error:
+        if region is not None or "NoRegion" not in type(error.__cause__).__name__:
+            raise
+        return Transport(options, "us-east-1")

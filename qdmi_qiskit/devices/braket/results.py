@@ -1,0 +1,215 @@
+"""Fetch the results of a task from S3 and put them where they belong."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qdmi_qiskit.bits import num_bytes
+from qdmi_qiskit.devices.braket.emit import read_note
+from qdmi_qiskit.devices.braket.faults import anonymous
+from qdmi_qiskit.devices.braket.figures import table
+from qdmi_qiskit.devices.braket.outcome import packed, read, sampled
+from qdmi_qiskit.errors import ProtocolError
+from qdmi_qiskit.model import Bits, Shots
+
+_READERS = 16
+_RESULTS = "results.json"
+
+Layout = Sequence[tuple[tuple[int, ...], int]]
+"""For each task its columns (see `outcome.packed`) and its number of points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One executable of a program set that has no outcome.
+
+    Attributes:
+        task: Which task of the job.
+        point: Which point of it.
+        reason: The vendor's words.
+        retryable: Whether the vendor thinks that another try may succeed.
+    """
+
+    task: int
+    point: int
+    reason: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a task left behind.
+
+    Attributes:
+        shots: One entry per task of the job; of an executable that failed no shot is valid.
+        failures: The executables that failed.
+        synthetic: Some shots were made from probabilities: their order means nothing.
+    """
+
+    shots: tuple[Shots, ...]
+    failures: tuple[Failure, ...] = ()
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Executable:
+    rows: Any
+    synthetic: bool = False
+    failure: Failure | None = None
+
+
+def fetch(
+    get: Callable[[str], bytes], layout: Layout | None, shots: int, executables: int | None
+) -> Found:
+    """Read what a task left behind.
+
+    Args:
+        get: Reads an object by its path below the task's folder.
+        layout: The tasks of the job; None: read them from the programs beside the results.
+        shots: Of the whole task.
+        executables: How many it had, where that is known.
+
+    Raises:
+        ProtocolError: Results and programs do not fit together.
+    """
+    top, rows = read(get(_RESULTS))
+    if "programResults" not in top:
+        synthetic = rows is None
+        if rows is None:
+            rows = sampled(table(top.get("measurementProbabilities")), shots)
+        if layout is None:
+            source = table(table(top.get("additionalMetadata")).get("action")).get("source")
+            layout = [(_columns(source, rows.shape[1])[0], 1)]
+        return _assembled(layout, [[_Executable(rows, synthetic)]], shots)
+    with ThreadPoolExecutor(_READERS, "qdmi-results") as pool:
+        programs = list(pool.map(lambda each: _program(get, each), top["programResults"]))
+        wanted = [(folder, each) for folder, p in programs for each in p["executableResults"]]
+        per_point = shots // max(executables or len(wanted), 1)
+        bodies = list(pool.map(lambda each: _body(get, *each), wanted))
+        sources = (
+            [None] * len(programs)
+            if layout is not None
+            else list(pool.map(lambda each: _source(get, *each), programs))
+        )
+    parts = iter([_executable(body, per_point) for body in bodies])
+    outcomes = [dict(next(parts) for _ in program["executableResults"]) for _, program in programs]
+    if layout is None:
+        layout, grouped = _read_layout(sources, outcomes)
+    else:
+        grouped = _grouped(layout, outcomes)
+    return _assembled(layout, grouped, per_point)
+
+
+def _program(get: Callable[[str], bytes], entry: Any) -> tuple[str, Mapping[str, Any]]:
+    """Return a program's folder and its result, which lists executables."""
+    if isinstance(entry, str):
+        folder = posixpath.dirname(entry)
+        document = table(json.loads(get(entry)))
+    else:
+        folder, document = "", table(entry)
+    if not isinstance(document.get("executableResults"), list):
+        raise ProtocolError("a program of the set has no list of executables: report it")
+    return folder, document
+
+
+def _body(get: Callable[[str], bytes], folder: str, entry: Any) -> bytes:
+    if isinstance(entry, str):
+        return get(posixpath.join(folder, entry))
+    return json.dumps(entry).encode()
+
+
+def _source(get: Callable[[str], bytes], folder: str, program: Mapping[str, Any]) -> str | None:
+    source: Any = program.get("source")
+    if isinstance(source, str) and not source.lstrip().startswith("OPENQASM"):
+        source = json.loads(get(posixpath.join(folder, source)))
+    if isinstance(source, dict):
+        source = source.get("source")
+    return source if isinstance(source, str) else None
+
+
+def _executable(body: bytes, shots: int) -> tuple[int, _Executable]:
+    document, rows = read(body)
+    index = int(document.get("inputsIndex") or 0)
+    if rows is not None:
+        return index, _Executable(rows)
+    if document.get("measurementProbabilities"):
+        return index, _Executable(sampled(document["measurementProbabilities"], shots), True)
+    told = table(document.get("failureMetadata"))
+    reason = anonymous(told.get("failureReason") or "no reason given")
+    failure = Failure(0, index, reason, retryable=told.get("retryable") is True)
+    return index, _Executable(None, failure=failure)
+
+
+def _columns(source: Any, width: int) -> tuple[tuple[int, ...], bool]:
+    """Return a program's columns; one that is not ours has a bit for each."""
+    noted = read_note(source) if isinstance(source, str) else None
+    return (tuple(range(width)), False) if noted is None else noted
+
+
+def _read_layout(
+    sources: Iterable[str | None], outcomes: Sequence[Mapping[int, _Executable]]
+) -> tuple[Layout, list[list[_Executable | None]]]:
+    layout: list[tuple[tuple[int, ...], int]] = []
+    grouped: list[list[_Executable | None]] = []
+    for source, found in zip(sources, outcomes, strict=True):
+        width = max(
+            (each.rows.shape[1] for each in found.values() if each.rows is not None), default=0
+        )
+        columns, more = _columns(source, width)
+        points = [found.get(k) for k in range(max(found, default=0) + 1)]
+        if more and layout:
+            layout[-1] = (columns, layout[-1][1] + len(points))
+            grouped[-1] += points
+        else:
+            layout.append((columns, len(points)))
+            grouped.append(points)
+    return layout, grouped
+
+
+def _grouped(
+    layout: Layout, outcomes: Sequence[Mapping[int, _Executable]]
+) -> list[list[_Executable | None]]:
+    """Deal programs out to tasks: one each, or several of one point where nothing is bound."""
+    rest, grouped = list(outcomes), list[list[_Executable | None]]()
+    spare = len(outcomes) - len(layout)
+    for _, points in layout:
+        repeated = (
+            points > 1 and spare >= points - 1 and all(k == 0 for o in rest[:points] for k in o)
+        )
+        taken = points if repeated else 1
+        spare -= taken - 1
+        now, rest = rest[:taken], rest[taken:]
+        grouped.append(
+            [each.get(0) for each in now] if repeated else [now[0].get(k) for k in range(points)]
+        )
+    return grouped
+
+
+def _assembled(
+    layout: Layout, outcomes: Sequence[Sequence[_Executable | None]], shots: int
+) -> Found:
+    made, failures, synthetic = list[Shots](), list[Failure](), False
+    for task, ((columns, points), found) in enumerate(zip(layout, outcomes, strict=True)):
+        bits: Bits = np.zeros((points, shots, num_bytes(len(columns))), np.uint8)
+        valid = np.zeros(points, np.int64)
+        for point, each in enumerate(found):
+            if each is None or each.rows is None:
+                told = None if each is None else each.failure
+                reason = "no result" if told is None else told.reason
+                failures.append(Failure(task, point, reason, told is not None and told.retryable))
+                continue
+            number = len(each.rows)
+            if number > shots:
+                raise ProtocolError(f"{number} shots came for {shots} asked: report it")
+            bits[point, :number] = packed(each.rows, columns)
+            valid[point] = number
+            synthetic = synthetic or each.synthetic
+        made.append(Shots(bits, len(columns), None if (valid == shots).all() else valid))
+    return Found(tuple(made), tuple(failures), synthetic)

@@ -1,0 +1,171 @@
+"""Calls to AWS: clients made once, retries where they are safe, the documented rates."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import boto3
+from botocore import exceptions as wire
+from botocore.config import Config
+
+from qdmi_qiskit.devices.braket.faults import passing, translated, unanswered, wire_errors
+from qdmi_qiskit.devices.braket.options import CloudOptions, bucket_and_prefix
+from qdmi_qiskit.errors import SubmitUnknownError
+
+_RATE, _BURST = 20.0, 40  # CreateQuantumTask, documented default quota of an account
+_CONNECTIONS = 32
+_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+class Pace:
+    """Lets `burst` calls pass at once, then `rate` per second. Shared by threads."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._gap, self._slack = 1 / rate, (burst - 1) / rate
+        self._free = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Block until the next call is within the rate."""
+        with self._lock:
+            now = time.monotonic()
+            due = max(self._free, now - self._slack)
+            self._free = due + self._gap
+        if due > now:
+            time.sleep(due - now)
+
+
+_paces: dict[tuple[str, str], Pace] = {}
+_paces_lock = threading.Lock()
+
+
+def _pace(region: str, endpoint: str) -> Pace:
+    """Return the pace that all sessions of this process share in a region."""
+    with _paces_lock:
+        return _paces.setdefault((region, endpoint), Pace(_RATE, _BURST))
+
+
+class Transport:
+    """One account in one region."""
+
+    def __init__(self, options: CloudOptions, region: str | None) -> None:
+        self._options = options
+        with wire_errors("opening an AWS session"):
+            self._session = boto3.Session(profile_name=options.profile, region_name=region)
+            self._braket = self._client("braket", options.endpoint)
+        self.region: str = self._braket.meta.region_name
+        self._lock = threading.Lock()
+        self._s3: Any = None
+        self._place: tuple[str, str] | None = None
+        self._paced = _pace(self.region, self.endpoint)
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the service."""
+        return str(self._braket.meta.endpoint_url)
+
+    def _client(self, service: str, endpoint: str | None) -> Any:
+        config = Config(
+            # Ours are told apart by what they may have done; botocore would hide the first.
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=_CONNECTIONS,
+            connect_timeout=min(self._options.timeout, 10.0),
+            read_timeout=self._options.timeout,
+            user_agent_extra="qdmi-qiskit",
+        )
+        return self._session.client(service, endpoint_url=endpoint, config=config)
+
+    def call(self, operation: str, what: str, **arguments: Any) -> dict[str, Any]:
+        """Make a call that changes nothing, or the same however often it is made."""
+        reply: dict[str, Any] = self._repeat(getattr(self._braket, operation), what, arguments)
+        return reply
+
+    def create(self, **arguments: Any) -> str:
+        """Make a task and return its ARN; `clientToken` makes it the same task each time.
+
+        Raises:
+            RejectedError: The service refused it.
+            UnavailableError: Nothing was made.
+            SubmitUnknownError: The connection broke and the task may exist.
+        """
+        created: str = self._repeat(
+            self._braket.create_quantum_task, "submitting", arguments, paced=True
+        )["quantumTaskArn"]
+        return created
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """Return an object of S3."""
+        with self._lock:
+            if self._s3 is None:
+                with wire_errors("opening S3"):
+                    self._s3 = self._client("s3", self._options.s3_endpoint)
+        s3 = self._s3
+
+        def get(**arguments: Any) -> bytes:
+            content: bytes = s3.get_object(**arguments)["Body"].read()
+            return content
+
+        body: bytes = self._repeat(get, "reading a result", {"Bucket": bucket, "Key": key})
+        return body
+
+    def _repeat(
+        self,
+        call: Callable[..., Any],
+        what: str,
+        arguments: dict[str, Any],
+        *,
+        paced: bool = False,
+    ) -> Any:
+        pause, doubtful = _PAUSE, False
+        for left in range(self._options.attempts - 1, -1, -1):
+            if paced:
+                self._paced.wait()
+            try:
+                return call(**arguments)
+            except (wire.BotoCoreError, wire.ClientError) as error:
+                doubtful = doubtful or (paced and unanswered(error))
+                if left and passing(error):
+                    time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - only spreads calls
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    continue
+                if doubtful and passing(error):
+                    raise SubmitUnknownError(
+                        f"{what}: the connection broke and the task may exist; sending it again "
+                        f"under the same key makes no second one ({translated(error, what)})"
+                    ) from error
+                raise translated(error, what) from error
+        raise AssertionError("unreachable")
+
+    def destination(self) -> tuple[str, str]:
+        """Return bucket and prefix for results; the default bucket is made where it is missing."""
+        with self._lock:
+            if self._place is None:
+                said = self._options.s3
+                self._place = bucket_and_prefix(said) if said else self._default_place()
+            return self._place
+
+    def _default_place(self) -> tuple[str, str]:
+        with wire_errors("looking for a place for results (say s3='s3://BUCKET/PREFIX')"):
+            account = self._client("sts", None).get_caller_identity()["Account"]
+            bucket = f"amazon-braket-{self.region}-{account}"
+            s3 = self._client("s3", self._options.s3_endpoint)
+            where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+            with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+                s3.create_bucket(Bucket=bucket, **({} if self.region == "us-east-1" else where))
+        return bucket, "tasks"
+
+    def regions(self) -> tuple[str, ...]:
+        """Return the regions that have Braket, this one first."""
+        others = self._session.get_available_regions("braket")
+        return tuple(dict.fromkeys([self.region, *others]))
+
+    def close(self) -> None:
+        """Close connections."""
+        self._braket.close()
+        if self._s3 is not None:
+            self._s3.close()

@@ -1,0 +1,19 @@
+"""What every test here needs: the packages, a private cache, and no way to AWS."""
+
+import importlib.util
+
+import pytest
+
+collect_ignore_glob = []
+if any(importlib.util.find_spec(name) is None for name in ("boto3", "braket")):
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(autouse=True)
+def _no_aws(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "BRAKET_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
