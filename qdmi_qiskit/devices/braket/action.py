@@ -52,8 +52,13 @@ def checked(tasks: Sequence[Task], limits: Capabilities) -> tuple[list[Source], 
 
 def _source(task: Task) -> Source:
     source = task.program.payload
-    if not isinstance(source, Source) or not source.columns:
+    if not isinstance(source, Source) or not source.text:
         raise RejectedError("this is no program that was written for Braket")
+    if max(source.columns, default=-1) < 0:
+        raise RejectedError(
+            "the program measures nothing, so there is no outcome to pay for: add "
+            "circuit.measure_all()"
+        )
     if task.values.shape[1:] != (len(source.parameters),):
         raise ProtocolError(
             f"values of shape {task.values.shape} for a program of {len(source.parameters)} "

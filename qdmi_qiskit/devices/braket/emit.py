@@ -146,7 +146,8 @@ class _Writer:
         lines += [f"input float {name};" for name in self._inputs.values()]
         if self._dialect.labels is None:
             lines.append(f"qubit[{len(self._qubit)}] q;")
-        lines.append(f"bit[{len(kept)}] b;")
+        if kept:
+            lines.append(f"bit[{len(kept)}] b;")
         if self._dialect.verbatim and gates:
             lines += ["#pragma braket verbatim", "box{", *gates, "}"]
         else:
@@ -154,11 +155,6 @@ class _Writer:
         lines += [
             f"b[{k}] = measure {self._qubit[self._slots[slot]]};" for k, slot in enumerate(kept)
         ]
-        if not kept:
-            raise RejectedError(
-                f"circuit {self._circuit.name!r} measures nothing, so there is no outcome to pay "
-                "for: add circuit.measure_all()"
-            )
         return Source(
             "\n".join(lines) + "\n",
             columns,
