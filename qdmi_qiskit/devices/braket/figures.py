@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "ps": 1e-12}
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ns": 1e9, "ps": 1e12}
 _READOUT = ("READOUT", "READOUT_ERROR_0_TO_1", "READOUT_ERROR_1_TO_0")
 _GATE = ("SIMULTANEOUS_RANDOMIZED_BENCHMARKING", "RANDOMIZED_BENCHMARKING")
 
@@ -118,8 +118,8 @@ def _time(given: Any) -> float | None:
     unit = table(given).get("unit")
     if value is None or value <= 0 or not isinstance(unit, str):
         return None
-    factor = _SECONDS.get(unit.strip().lower())
-    return None if factor is None else value * factor
+    per_second = _PER_SECOND.get(unit.strip().lower())
+    return None if per_second is None else value / per_second
 
 
 def _fraction(value: Any) -> float | None:

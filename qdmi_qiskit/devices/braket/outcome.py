@@ -79,7 +79,7 @@ def _checked(listed: Any) -> Rows:
         rows = np.array(listed)
     except ValueError as error:
         raise ProtocolError(f"measurements differ in length ({error}): report it") from error
-    if rows.ndim != 2 or rows.dtype.kind not in "iub" or not np.isin(rows, (0, 1)).all():
+    if rows.ndim != 2 or rows.dtype.kind not in "iubf" or not np.isin(rows, (0, 1)).all():
         raise ProtocolError(
             f"measurements have shape {rows.shape} and dtype {rows.dtype}, wanted rows of zeros "
             "and ones: report it"
