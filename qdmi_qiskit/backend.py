@@ -100,13 +100,14 @@ class QDMIBackend(BackendV2):
         return self.session.status()
 
     def refresh(self) -> bool:
-        """Take a new snapshot of the device.
+        """Ask the device anew, and take a new snapshot.
 
         Returns:
             Whether anything but the time of the snapshot changed. Circuits compiled
             before may not fit, or may not be best, any more.
         """
         before = self._spec
+        self.session.refresh()
         self._snapshot()
         return replace(before, taken_at=self._spec.taken_at) != self._spec
 

@@ -86,7 +86,7 @@ class Session(ABC):
 
     @abstractmethod
     def spec(self) -> DeviceSpec:
-        """Return a fresh snapshot: one call, not one per property."""
+        """Return a snapshot: one call, not one per property. `refresh` makes the next one fresh."""
 
     @abstractmethod
     def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
@@ -100,6 +100,12 @@ class Session(ABC):
             RejectedError: The device refused a program.
             UnavailableError: Nothing was queued; safe to try again.
             SubmitUnknownError: The job may exist.
+        """
+
+    def refresh(self) -> None:  # noqa: B027
+        """Forget what is cached of the device; one that pins a calibration moves to the present one.
+
+        Circuits encoded before belong to what they were encoded for.
         """
 
     def status(self) -> DeviceState:
