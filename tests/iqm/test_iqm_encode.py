@@ -321,7 +321,7 @@ def test_conditions_that_the_device_lacks_are_refused(condition):
             circuit.r(PI, 0, 1)
         with otherwise:
             circuit.r(PI, 1, 1)
-    with pytest.raises(RejectedError, match="one bit being 1|has an else"):
+    with pytest.raises(RejectedError, match=r"one bit being 1|has an else"):
         lab.encoder("garnet")(circuit)
 
 

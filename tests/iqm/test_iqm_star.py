@@ -24,7 +24,7 @@ def test_the_target_is_plain_and_survives_copies():
     assert type(target) is Target
     assert target.num_qubits == 6
     assert set(target.operation_names) == {"r", "rz", "cz", "measure", "delay"}
-    for again in (copy.deepcopy(target), pickle.loads(pickle.dumps(target))):
+    for again in (copy.deepcopy(target), pickle.loads(pickle.dumps(target))):  # noqa: S301
         assert again["cz"][0, 5].error == target["cz"][0, 5].error
 
 
