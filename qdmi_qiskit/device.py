@@ -103,7 +103,7 @@ class Session(ABC):
         """
 
     def refresh(self) -> None:  # noqa: B027
-        """Forget what is cached of the device; one that pins a calibration moves to the present one.
+        """Forget what is cached of the device, and move to its present calibration.
 
         Circuits encoded before belong to what they were encoded for.
         """
