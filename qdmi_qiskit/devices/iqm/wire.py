@@ -107,7 +107,7 @@ class Wire:
                     return _json(reply), reply.headers
             except (requests.ConnectionError, requests.Timeout) as error:
                 problem: QdmiError = self._unreachable(error)
-            except (requests.RequestException, ValueError) as error:
+            except requests.RequestException as error:
                 problem = UnavailableError(f"the IQM server's answer broke off ({path}): {error}")
             else:
                 if reply.status_code == 401 and not renewed:
@@ -156,8 +156,6 @@ class Wire:
                     raise self._unreachable(error) from error
                 _pause(attempt)
                 continue
-            except ValueError as error:
-                raise self._unknown(tag, f"half an answer: {error}") from error
             if reply.status_code == 401 and not renewed:
                 renewed = True
                 self._tokens.forget()
@@ -210,8 +208,15 @@ class Wire:
         )
 
 
+class _HalfAnswerError(requests.RequestException):
+    """A success without its whole body."""
+
+
 def _json(reply: requests.Response) -> Any:
-    return json.loads(reply.content) if reply.content else None
+    try:
+        return json.loads(reply.content) if reply.content else None
+    except ValueError as error:
+        raise _HalfAnswerError(f"half an answer: {error}") from error
 
 
 def _nothing_was_sent(error: requests.RequestException) -> bool:
