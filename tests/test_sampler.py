@@ -112,6 +112,24 @@ def test_default_shots_are_an_option():
     assert sampler.backend is AER
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("name", ["crx", "cry"])
+def test_the_angle_of_a_controlled_gate_is_bound(name, conditional):
+    """Aer by itself runs such gates with angle 0: its issues 2323, 2391 and 2403."""
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    if conditional:
+        circuit.measure(0, 0)
+        with circuit.if_test((circuit.clbits[0], 1)):
+            getattr(circuit, name)(Parameter("t"), 0, 1)
+    else:
+        getattr(circuit, name)(Parameter("t"), 0, 1)
+    circuit.measure([0, 1], [0, 1])
+    (result,) = sampled([(circuit, [[0], [np.pi], [2 * np.pi]])], shots=6)
+    counts = [result.data.c[k].get_counts() for k in range(3)]
+    assert counts == [{"01": 6}, {"11": 6}, {"01": 6}]
+
+
 # Registers --------------------------------------------------------------------------------------
 
 

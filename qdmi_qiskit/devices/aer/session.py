@@ -24,6 +24,7 @@ from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
 from qdmi_qiskit.devices.aer.options import AerOptions
 from qdmi_qiskit.devices.aer.programs import bindings, check_tasks
 from qdmi_qiskit.devices.aer.roads import parts
+from qdmi_qiskit.devices.aer.simulator import BoundSimulator
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import (
     Capabilities,
@@ -46,7 +47,7 @@ class AerSession(Session):
         if model is not None:
             native["noise_model"] = model
         self._model: NoiseModel | None = model
-        self._simulator = AerSimulator(**_checked(native))
+        self._simulator = BoundSimulator(**_checked(native))
         self._method = options.method
         limit = self._simulator.configuration().n_qubits
         if options.num_qubits is not None and options.num_qubits > limit:
