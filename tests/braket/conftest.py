@@ -17,3 +17,20 @@ def _no_aws(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "BRAKET_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def running_service():
+    from qdmi_qiskit.testing.braket_service import BraketService
+
+    with BraketService(step=0.0) as service:
+        yield service
+
+
+@pytest.fixture
+def service(running_service, _no_aws):
+    with running_service.activated("us-east-1"):
+        yield running_service
+        running_service.faults.clear()
+        running_service.release()
+        running_service.latency = 0.0

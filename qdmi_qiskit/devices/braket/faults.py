@@ -71,7 +71,9 @@ def passing(error: BaseException) -> bool:
             503,
             504,
         )
-    return isinstance(error, wire.HTTPClientError | wire.ConnectionError)
+    return isinstance(
+        error, wire.HTTPClientError | wire.ConnectionError | wire.IncompleteReadError
+    )
 
 
 def unanswered(error: BaseException) -> bool:
