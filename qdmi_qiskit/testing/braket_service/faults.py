@@ -52,6 +52,7 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._delays: dict[str, float] = {}
+        self._deaf = 0
         self._endings: list[Ending] = []
 
     def throttle(self, operation: str = "*", times: int | None = 1) -> None:
@@ -112,11 +113,17 @@ class Faults:
             which = frozenset(executables)
             self._endings.append(Ending(status, reason, which, times, category, retryable))
 
+    def ignore_cancel(self, times: int = 1) -> None:
+        """Let the next running tasks that are cancelled complete all the same (and cost)."""
+        with self._lock:
+            self._deaf += times
+
     def clear(self) -> None:
         """Forget all faults."""
         with self._lock:
             self._faults.clear()
             self._delays.clear()
+            self._deaf = 0
             self._endings.clear()
 
     def seconds(self, operation: str) -> float:
@@ -141,6 +148,12 @@ class Faults:
                     ending.times = None if ending.times is None else ending.times - 1
                     return ending
         return None
+
+    def take_deaf(self) -> bool:
+        """Tell whether the next cancellation of a running task is ignored."""
+        with self._lock:
+            self._deaf -= (deaf := self._deaf > 0)
+            return deaf
 
     def _add(self, fault: Fault) -> None:
         with self._lock:

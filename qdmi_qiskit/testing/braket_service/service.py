@@ -65,6 +65,7 @@ class BraketService:
         concurrent: Tasks that may be active on one device; None: no limit.
         clock: Returns the time in UTC, for execution windows; None: devices always execute.
         buckets: Buckets that exist, by name, with their region.
+        poll: Milliseconds between polls that every device suggests; None: as in its document.
     """
 
     def __init__(
@@ -79,9 +80,13 @@ class BraketService:
         concurrent: int | None = None,
         clock: Callable[[], datetime] | None = None,
         buckets: Mapping[str, str] | None = None,
+        poll: int | None = None,
     ) -> None:
         self.faults = Faults()
         self.devices = dict(documents.devices() if devices is None else devices)
+        if poll is not None:
+            for device in self.devices.values():
+                device.document["service"]["getTaskPollIntervalMillis"] = poll
         self.clock, self.latency = clock, latency
         self.objects = bucket.Store()
         for name, region in (buckets or {}).items():
@@ -95,7 +100,7 @@ class BraketService:
             open_now=lambda device: executes(device, self.clock),
         )
         self._api = api.Api(World(self.devices, self.objects, self._tasks, concurrent))
-        self._rates = Rates() if rates else None
+        self.rates = Rates() if rates else None
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._server = Server(0, self._answer)
@@ -246,7 +251,7 @@ class BraketService:
             raise ServiceError("MissingAuthenticationTokenException", words)
         if fault is not None and fault.kind == "refuse":
             raise ServiceError(fault.error, fault.message)
-        if self._rates is not None and not self._rates.allows(operation):
+        if self.rates is not None and not self.rates.allows(operation):
             raise ServiceError("ThrottlingException", "Rate exceeded")
         if request.service == "s3":
             return self.objects.answer(operation, request)

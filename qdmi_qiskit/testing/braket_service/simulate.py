@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 _LOCK = threading.Lock()
+MOST = {False: 24, True: 11}  # qubits that gates touch; more would not fit a laptop
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,11 @@ def execute(
     with _LOCK:
         simulator = _simulator(density)
         simulator.source = np.random.default_rng(list(hashlib.sha256(text).digest()))
+        simulator.most, simulator.labels = MOST[density], None
         found = simulator.run_openqasm(program, shots=shots)
+        labels = simulator.labels
     rows = None if not shots else np.asarray(found.measurements).astype(np.uint8)
-    qubits = [int(qubit) for qubit in found.measuredQubits]
+    qubits = [int(qubit) if labels is None else labels[qubit] for qubit in found.measuredQubits]
     if found.resultTypes and shots:
         values = _from_rows(found.resultTypes, rows, qubits)
     else:
@@ -86,14 +89,26 @@ class _Seeded:
     """What is put before a simulator's own methods."""
 
     source: np.random.Generator
+    most: int
+    labels: list[int] | None
 
     @cached_property
     def properties(self) -> Any:
         """The simulator's own document, which it builds anew for each program."""
         return super().properties  # type: ignore[misc]
 
+    def _parse_program_with_shots(self, program: Any, shots: int) -> Any:
+        """Leave qubits that are measured but never touched out of the state."""
+        context = super()._parse_program_with_shots(program, shots)  # type: ignore[misc]
+        if not context.is_branched and not context.circuit.results:
+            self.labels = _narrowed(context.circuit)
+        return context
+
     def initialize_simulation(self, **options: Any) -> Any:
         """Return the simulator's own state, with our source of random numbers."""
+        if options["qubit_count"] > self.most:
+            words = f"{options['qubit_count']} qubits; at most {self.most} are simulated here"
+            raise ValueError(words)
         simulation = super().initialize_simulation(**options)  # type: ignore[misc]
         simulation._rng_generator = self.source  # noqa: SLF001 - there is no other way
         return simulation
@@ -111,6 +126,28 @@ class _Seeded:
         # A qubit that no gate touches is outside of the state, and 0.
         wide = np.pad(rows, ((0, 0), (0, max(0, max(measured_qubits) + 1 - width))))
         return np.asarray(wide[:, measured_qubits])
+
+
+def _narrowed(circuit: Any) -> list[int]:
+    """Number the qubits anew, those that gates touch first, and let the state have only those.
+
+    Returns:
+        The old number of each qubit.
+    """
+    touched = sorted({qubit for each in circuit.instructions for qubit in each.targets})
+    idle = sorted(circuit.qubit_set.difference(touched))
+    if not touched:
+        touched, idle = idle[:1], idle[1:]
+    labels = [*touched, *idle]
+    place = {label: number for number, label in enumerate(labels)}
+    for each in circuit.instructions:
+        each._targets = tuple(place[qubit] for qubit in each.targets)  # noqa: SLF001
+    for register in circuit.classical_registers:
+        register.sources = [None if q is None else place[q] for q in register.sources]
+    circuit.qubit_set = set(range(len(labels)))
+    width = property(lambda _self: len(touched))
+    circuit.__class__ = type("Narrow", (type(circuit),), {"num_qubits": width})
+    return labels
 
 
 def _from_rows(

@@ -46,6 +46,7 @@ class Task:
     good_shots: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     outcome: End | None = None
+    deaf: bool = False
 
     @property
     def directory(self) -> str:
@@ -155,6 +156,7 @@ class Tasks:
                 words = f"the task is in the terminal state {task.state}"
                 raise ServiceError("ConflictException", words)
             if task.state != "CANCELLING":
+                task.deaf = task.state == "RUNNING" and self._faults.take_deaf()
                 self._enter(task, "CANCELLING")
             return task.state
 
@@ -192,9 +194,9 @@ class Tasks:
         """Move one task to its next state if it may go there."""
         if now - task.since < self.step or task.state in self._held:
             return
-        if task.state == "CANCELLING":
+        if task.state == "CANCELLING" and not task.deaf:
             self._end(task, End("CANCELLED"))
-        elif task.state == "RUNNING":
+        elif task.state in ("RUNNING", "CANCELLING"):
             if task.outcome is not None:
                 self._end(task, task.outcome)
         elif task.state == "CREATED" or self._open_now(task.device):
@@ -212,7 +214,7 @@ class Tasks:
         """Execute a task, on the machine's thread."""
         ending: Ending | None = self._faults.take_ending(task.work.program_set)
         with self._change:
-            if task.state != "RUNNING":
+            if task.state != "RUNNING" and not task.deaf:
                 return
             action = task.request["action"]
             self._seen[action] += 1

@@ -1,0 +1,317 @@
+"""The loopback service is the real one to the unmodified SDK and to Qiskit's provider for it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import warnings
+
+import pytest
+
+pytest.importorskip("boto3")
+pytest.importorskip("braket.aws")
+
+from braket.aws import AwsDevice, AwsQuantumTask
+from braket.circuits import Circuit, FreeParameter, Observable
+from braket.device_schema.standardized_gate_model_qpu_device_properties_v2 import (
+    StandardizedGateModelQpuDeviceProperties as StandardizedV2,
+)
+from braket.ir.openqasm import Program
+from braket.program_sets import CircuitBinding, ProgramSet
+from qiskit import QuantumCircuit, transpile
+
+from qdmi_qiskit.testing.braket_service import BraketService
+from qdmi_qiskit.testing.braket_service.documents.versions import future, second
+
+PI = 3.141592653589793
+
+pytestmark = [
+    # The SDK leaves event loops and sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def service():
+    with BraketService(poll=20) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _point_at_the_service(service):
+    with service.activated("us-east-1"):
+        yield
+    gc.collect()  # while the warnings of the SDK's event loops are ignored
+
+
+@pytest.fixture(scope="module")
+def garnet(service):
+    with service.activated("us-east-1"):
+        return AwsDevice(service.devices["garnet"].arn)
+
+
+def counts(task):
+    return dict(task.result().measurement_counts)
+
+
+def flipped(label, *labels):
+    """X on one label by a native gate; the labels measured in this order."""
+    circuit = Circuit().add_verbatim_box(Circuit().prx(label, PI, 0))
+    for each in labels:
+        circuit.measure(each)
+    return circuit
+
+
+def test_the_sdk_finds_every_device_in_its_region(service):
+    found = AwsDevice.get_devices()
+    assert {device.name for device in found} == {
+        "SV1", "dm1", "Garnet", "Cepheus-1-108Q", "Forte Enterprise 1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sv1", "dm1", "garnet", "cepheus", "forte"])
+def test_the_sdk_parses_the_document_without_a_warning(service, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        device = AwsDevice(service.devices[name].arn)
+    document = service.devices[name].document
+    assert device.status == "ONLINE"
+    assert device.properties.paradigm.qubitCount == document["paradigm"]["qubitCount"]
+    assert device.properties.service.deviceCost.price == document["service"]["deviceCost"]["price"]
+    assert isinstance(device.is_available, bool)
+    if service.devices[name].qpu:
+        assert device.properties.standardized is not None
+        assert len(device.topology_graph.nodes) == document["paradigm"]["qubitCount"]
+
+
+def test_garnet_has_labels_from_one_and_cepheus_has_a_gap(service, garnet):
+    assert sorted(garnet.topology_graph.nodes) == list(range(1, 21))
+    cepheus = AwsDevice(service.devices["cepheus"].arn)
+    assert sorted(cepheus.topology_graph.nodes) == [k for k in range(108) if k != 8]
+
+
+def test_queue_depth_reads_text(service, garnet):
+    device = service.devices["garnet"]
+    before = list(device.queue)
+    device.queue[0] = ("QUANTUM_TASKS_QUEUE", ">4000", "Normal")
+    try:
+        depth = garnet.queue_depth()
+    finally:
+        device.queue[:] = before
+    assert next(iter(depth.quantum_tasks.values())) == ">4000"
+    assert "prioritized" in depth.jobs
+
+
+def test_bits_of_sv1_stand_in_the_order_of_measurement(service):
+    device = AwsDevice(service.devices["sv1"].arn)
+    circuit = Circuit().x(0).i(1).i(2).measure(2).measure(0).measure(1)
+    result = device.run(circuit, shots=10).result()
+    assert dict(result.measurement_counts) == {"010": 10}
+    assert result.measured_qubits == [2, 0, 1]
+
+
+def test_bits_of_a_verbatim_circuit_and_a_partial_measurement(service, garnet):
+    task = garnet.run(flipped(4, 5, 4, 10), shots=8)
+    assert counts(task) == {"010": 8}
+    assert "prx" in task.result().get_compiled_circuit()
+    assert garnet.run(
+        flipped(4, 5), shots=3, poll_interval_seconds=0.02
+    ).result().measured_qubits == [5]
+
+
+def test_dm1_simulates_noise(service):
+    device = AwsDevice(service.devices["dm1"].arn)
+    circuit = Circuit().x(0).x(1).amplitude_damping(0, 1.0).measure(0).measure(1)
+    assert counts(device.run(circuit, shots=5)) == {"01": 5}
+
+
+def test_forte_gives_probabilities_from_which_the_sdk_makes_rows(service):
+    device = AwsDevice(service.devices["forte"].arn)
+    circuit = Circuit().add_verbatim_box(Circuit().gpi(7, 0).gpi2(2, 0).gpi2(2, 0).zz(7, 2, 0.5))
+    circuit.measure(3).measure(7).measure(2)
+    task = device.run(circuit, shots=100)
+    result = task.result()
+    assert dict(result.measurement_probabilities) == {"011": 1.0}
+    assert result.measurement_probabilities_copied_from_device
+
+
+def test_debias_is_taken_with_enough_shots(service):
+    from braket.error_mitigation import Debias
+
+    device = AwsDevice(service.devices["forte"].arn)
+    circuit = Circuit().x(0).x(1).x(1).measure(1).measure(0)
+    options = {"device_parameters": {"errorMitigation": Debias()}}
+    task = device.run(circuit, shots=2500, poll_interval_seconds=0.02, **options)
+    assert task.result().additional_metadata.ionqMetadata.sharpenedProbabilities == {"01": 1.0}
+    with pytest.raises(Exception, match="at least 2500 shots"):
+        device.run(circuit, shots=200, **options)
+
+
+def test_cepheus_takes_quarter_turns_only(service):
+    device = AwsDevice(service.devices["cepheus"].arn)
+    box = Circuit().rx(9, PI / 2).rx(9, PI / 2).rz(9, 0.3).cz(9, 10)
+    circuit = Circuit().add_verbatim_box(box).measure(10).measure(9)
+    assert counts(device.run(circuit, shots=10)) == {"01": 10}
+    wrong = Circuit().add_verbatim_box(Circuit().rx(9, 0.3)).measure(9)
+    with pytest.raises(Exception, match="is not native"):
+        device.run(wrong, shots=10)
+
+
+def test_free_parameters_travel_as_inputs(service, garnet):
+    circuit = Circuit().add_verbatim_box(Circuit().prx(3, FreeParameter("t"), 0))
+    circuit.measure(3).measure(4)
+    task = garnet.run(circuit, shots=4, inputs={"t": PI})
+    assert counts(task) == {"10": 4}
+
+
+def test_a_program_set_keeps_order_and_rows(service, garnet):
+    sweep = Circuit().add_verbatim_box(Circuit().prx(3, FreeParameter("t"), 0))
+    sweep.measure(3).measure(4)
+    binding = CircuitBinding(sweep, input_sets={"t": [0.0, PI, 0.0]})
+    task = garnet.run(
+        ProgramSet([flipped(4, 5, 4), binding], shots_per_executable=5), poll_interval_seconds=0.02
+    )
+    result = task.result()
+    found = [[dict(each.counts) for each in program] for program in result]
+    assert found == [[{"01": 5}], [{"00": 5}, {"10": 5}, {"00": 5}]]
+    assert task.metadata()["actionMetadata"]["executableCount"] == 4
+
+
+def test_a_program_set_may_fail_in_part(service, garnet):
+    service.faults.fail_executables([1], "the fridge was warm")
+    program_set = ProgramSet([flipped(4, 4), flipped(5, 4)], shots_per_executable=5)
+    task = garnet.run(program_set)
+    first, second = task.result()
+    assert dict(first[0].counts) == {"1": 5}
+    assert second[0].failureMetadata.failureReason == "the fridge was warm"
+    assert task.metadata()["numSuccessfulShots"] == 5
+
+
+def test_a_task_is_found_again_by_its_arn(service, garnet):
+    task = garnet.run(flipped(4, 5, 4), shots=8)
+    again = AwsQuantumTask(task.id, garnet.aws_session, poll_interval_seconds=0.02)
+    assert counts(again) == {"01": 8}
+
+
+def test_a_task_is_created_first_and_can_be_cancelled(service, garnet):
+    service.hold("CREATED")
+    try:
+        task = garnet.run(flipped(4, 4), shots=1)
+        assert task.state() == "CREATED"
+        assert task.queue_position().queue_position == "1"
+        task.cancel()
+        assert task.state() in ("CANCELLING", "CANCELLED")
+    finally:
+        service.release()
+    assert AwsQuantumTask(task.id, garnet.aws_session, poll_interval_seconds=0.02).result() is None
+
+
+def test_the_reason_of_a_failure_is_in_the_metadata(service, garnet):
+    service.faults.end_tasks("FAILED", "no helium")
+    task = garnet.run(flipped(4, 4), shots=1)
+    assert task.result() is None
+    assert task.metadata()["failureReason"] == "no helium"
+
+
+def test_exact_results_without_shots(service):
+    device = AwsDevice(service.devices["sv1"].arn)
+    circuit = Circuit().ry(0, 0.7).i(1)
+    circuit.expectation(Observable.Z(), 0)
+    circuit.state_vector()
+    result = device.run(circuit, shots=0).result()
+    assert result.values[0] == pytest.approx(0.7648421872844885)
+    assert abs(result.values[1][0]) ** 2 == pytest.approx(0.8824210936422443)
+
+
+def test_result_types_from_shots(service):
+    device = AwsDevice(service.devices["sv1"].arn)
+    circuit = Circuit().x(0).i(1)
+    circuit.expectation(Observable.Z() @ Observable.Z(), [0, 1])
+    result = device.run(circuit, shots=50).result()
+    assert result.values[0] == -1.0
+
+
+def test_a_batch_of_tasks(service):
+    device = AwsDevice(service.devices["sv1"].arn)
+    circuits = [Circuit().x(k).i(1 - k).measure(0).measure(1) for k in (0, 1, 0)]
+    batch = device.run_batch(circuits, shots=3, max_parallel=3, poll_interval_seconds=0.02)
+    assert [dict(each.measurement_counts) for each in batch.results()] == [
+        {"10": 3}, {"01": 3}, {"10": 3},
+    ]  # fmt: skip
+
+
+def test_the_sdk_creates_a_second_task_where_a_token_would_not(service, garnet):
+    before = len(service.tasks)
+    action = Program(source="OPENQASM 3.0;bit[1] b;b[0]=measure $3;").json()
+    request = {
+        "clientToken": "one-key",
+        "deviceArn": garnet.arn,
+        "shots": 1,
+        "outputS3Bucket": garnet.aws_session.default_bucket(),
+        "outputS3KeyPrefix": "tasks",
+        "action": action,
+    }
+    first = garnet.aws_session.create_quantum_task(**request)
+    assert garnet.aws_session.create_quantum_task(**request) == first
+    assert len(service.tasks) == before + 1
+    garnet.run(Program(**json.loads(action)), shots=1)
+    garnet.run(Program(**json.loads(action)), shots=1)
+    assert len(service.tasks) == before + 3
+
+
+def test_version_2_of_the_standardized_properties(service, monkeypatch):
+    changed = second(service.devices["garnet"], directed=True)
+    block = StandardizedV2.parse_raw_schema(json.dumps(changed.document["standardized"]))
+    assert block.twoQubitProperties["1-2"].twoQubitGateFidelity[1].direction["control"] == 1
+    monkeypatch.setitem(service.devices, "garnet", changed)
+    with pytest.warns(UserWarning, match="schema"):  # IQM's class knows version 1 only
+        assert AwsDevice(changed.arn).properties is None
+
+
+def test_the_sdk_does_not_read_a_document_of_the_future(service, monkeypatch):
+    monkeypatch.setitem(service.devices, "garnet", future(service.devices["garnet"]))
+    with pytest.raises(ModuleNotFoundError, match="_v99"):
+        AwsDevice(service.devices["garnet"].arn)
+
+
+@pytest.mark.filterwarnings("ignore:Device does not support global phase:UserWarning")
+class TestQiskitBraketProvider:
+    """Qiskit's provider for Braket, unmodified."""
+
+    @pytest.fixture(autouse=True)
+    def _installed(self):
+        pytest.importorskip("qiskit_braket_provider")
+
+    @pytest.fixture
+    def provider(self):
+        from qiskit_braket_provider import BraketProvider
+
+        return BraketProvider()
+
+    @pytest.fixture
+    def circuit(self):
+        found = QuantumCircuit(3, 3)
+        found.x(0)
+        found.measure([0, 1, 2], [1, 2, 0])
+        return found
+
+    def test_virtual_qubits_on_a_simulator(self, provider, circuit):
+        backend = provider.get_backend("SV1")
+        assert backend.run(circuit, shots=20).result().get_counts() == {"010": 20}
+
+    @pytest.mark.parametrize("name", ["Garnet", "Forte Enterprise 1"])
+    def test_verbatim_on_a_qpu(self, provider, circuit, name):
+        backend = provider.get_backend(name)
+        isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=1)
+        found = backend.run(isa, shots=200, verbatim=True).result().get_counts()
+        assert found == {"010": 200}
+
+    def test_its_sampler_sends_a_program_set(self, service, provider, circuit):
+        from qiskit_braket_provider import BraketSampler
+
+        sampler = BraketSampler(provider.get_backend("Garnet"))
+        found = sampler.run([circuit, circuit], shots=10).result()
+        assert [each.data.c.get_counts() for each in found] == [{"010": 10}, {"010": 10}]
+        assert service.tasks[-1].work.program_set
