@@ -58,6 +58,8 @@ def encoder(
     name, write = chosen(formats, extra)
 
     def encode(circuit: QuantumCircuit) -> Program:
+        if not circuit.num_parameters:
+            return Program(name, _written(write, circuit, name), circuit.num_clbits)
         plain = without_phase(circuit)
         names = tuple(parameter.name for parameter in plain.parameters)
         return Program(name, _written(write, plain, name), circuit.num_clbits, names)

@@ -13,7 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.observables import Moments, Observables, moments
+from qdmi_qiskit.primitives.observables import Group, Moments, Observables, Powers, moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Plan:
         safe: Shots that are enough whatever the state is; nothing for exact values.
         pilot: Shots that find out how many are enough; empty: `safe` is taken at once.
         final: What the pilot led to; filled when it has.
+        tables: What outcomes are worth, remembered between the stages.
     """
 
     pub: EstimatorPub
@@ -37,6 +38,7 @@ class Plan:
     safe: list[Share]
     pilot: list[Share]
     final: list[Share] = field(default_factory=list)
+    tables: dict[Group, Powers] = field(default_factory=dict)
 
     @property
     def first(self) -> list[Share]:
@@ -117,4 +119,4 @@ def _seen(plan: Plan, share: Share, shots: Shots) -> Moments:
             job_id="",
         )
     coefficients = plan.observables.coefficients[:, share.group.terms]
-    return moments(shots, share.group, plan.circuit.num_clbits, coefficients)
+    return moments(shots, share.group, plan.circuit.num_clbits, coefficients, plan.tables)

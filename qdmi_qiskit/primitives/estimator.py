@@ -119,6 +119,8 @@ class EstimatorV2(BaseEstimatorV2):
         fewest = self._device.spec.capabilities.min_shots
         observables = collect(pub.observables, pub.circuit.num_qubits)
         circuit = without_phase(pub.circuit)
+        if circuit is pub.circuit:
+            circuit = circuit.copy()  # nobody can change it between the two stages
         need = need_of(pub, fewest)
         if pub.precision == 0:
             return Plan(pub, circuit, observables, need, safe=[], pilot=[])

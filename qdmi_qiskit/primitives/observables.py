@@ -48,9 +48,9 @@ class Observables:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Terms that one basis measures.
+    """Terms that one basis measures. Compares by identity.
 
     Attributes:
         terms: Indices into `Observables`.
@@ -81,18 +81,19 @@ def collect(array: Any, num_qubits: int) -> Observables:
         paulis = observable.as_paulis()
         tables.append(_codes(paulis, num_qubits))
         sizes.append(np.real(np.asarray(paulis.coeffs)))
-        numbers.append(np.full(len(sizes[-1]), number))
+        numbers.append(np.full(len(sizes[-1]), number, np.intp))
     codes = np.concatenate(tables) if tables else np.zeros((0, num_qubits), np.uint8)
-    size, number = np.concatenate([*sizes, []]), np.concatenate([*numbers, []]).astype(np.intp)
+    size = np.concatenate([*sizes, []])
+    which = np.concatenate([*numbers, np.empty(0, np.intp)])
     rows, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")  # terms as they came: groups depend on it
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     coefficients = np.zeros((len(flat), len(rows)))
-    np.add.at(coefficients, (number, rank[inverse.reshape(-1)]), size)
+    np.add.at(coefficients, (which, rank[inverse.reshape(-1)]), size)
     if not np.isfinite(size).all():
         raise ConfigError(
-            f"observable {int(number[~np.isfinite(size)][0])} has a coefficient that is no finite "
+            f"observable {int(which[~np.isfinite(size)][0])} has a coefficient that is no finite "
             "number: check what computed it"
         )
     rows = rows[order]
@@ -179,7 +180,13 @@ class Moments:
 _TABLE = 12  # measured bits up to which outcomes are counted in a table over all of them
 
 
-def moments(shots: Shots, group: Group, first: int, coefficients: Values) -> Moments:
+def moments(
+    shots: Shots,
+    group: Group,
+    first: int,
+    coefficients: Values,
+    tables: dict[Group, Powers] | None = None,
+) -> Moments:
     """Return what shots say of observables that one basis measures.
 
     Each shot gives a value of each observable: its terms' parities (+1 even, -1 odd), weighted.
@@ -193,31 +200,50 @@ def moments(shots: Shots, group: Group, first: int, coefficients: Values) -> Mom
         group: Its terms.
         first: Which bit belongs to the first qubit of the group's basis; the others follow.
         coefficients: float64, shape `(observables, terms of the group)`.
+        tables: What the values of all outcomes are, remembered by group for the same coefficients.
     """
     width = len(group.basis.qubits)
     if width <= _TABLE and first + width <= 64:
-        outcomes = np.arange(2**width, dtype=np.uint64)
-        counts = _counts(shots, first, width)
-        parts = [(counts, [outcomes])]
+        table = tables.get(group) if tables is not None else None
+        if table is None:
+            outcomes = np.arange(2**width, dtype=np.uint64)
+            table = _powers(_values([outcomes], group.masks, coefficients))
+            if tables is not None:
+                tables[group] = table
+        parts = [(_counts(shots, first, width), table)]
     else:
-        parts = [_histogram(row, first, width) for row in _valid(shots)]
-    found = [_moments(counts, _values(lanes, group.masks, coefficients)) for counts, lanes in parts]
-    total, mean, variance, scatter = (np.concatenate(part) for part in zip(*found, strict=True))
+        parts = [
+            (counts, _powers(_values(lanes, group.masks, coefficients)))
+            for counts, lanes in (_histogram(row, first, width) for row in _valid(shots))
+        ]
+    found = [_moments(counts, powers) for counts, powers in parts]
+    if len(found) == 1:
+        total, mean, variance, scatter = found[0]
+    else:
+        total, mean, variance, scatter = (np.concatenate(p) for p in zip(*found, strict=True))
     smoothed = (total * variance + 2 * (coefficients**2).sum(axis=1)) / (total + 2)
     return Moments(total, mean, smoothed, np.maximum(scatter, 0.0))
 
 
-def _moments(
-    counts: npt.NDArray[np.int64], values: Values
-) -> tuple[npt.NDArray[np.int64], Values, Values, Values]:
-    """From counts `(points, outcomes)` and values `(outcomes, observables)`."""
-    total = counts.sum(axis=1, keepdims=True)
-    weights = counts / total
-    # Powers about the middle of the values lose no digits to a large mean.
-    shifted = values - (middle := (values.max(axis=0) + values.min(axis=0)) / 2)
+Powers = tuple[Values, Values]
+"""The middle of the values, `(observables,)`, and the first four powers about it, `(outcomes,
+4 * observables)`: about the middle no digits are lost to a large mean."""
+
+
+def _powers(values: Values) -> Powers:
+    middle = (values.max(axis=0) + values.min(axis=0)) / 2
+    shifted = values - middle
     squares = shifted * shifted
-    one, two = weights @ shifted, weights @ squares
-    three, four = weights @ (squares * shifted), weights @ (squares * squares)
+    return middle, np.hstack([shifted, squares, squares * shifted, squares * squares])
+
+
+def _moments(
+    counts: npt.NDArray[np.int64], powers: Powers
+) -> tuple[npt.NDArray[np.int64], Values, Values, Values]:
+    """From counts `(points, outcomes)` and the powers of the values of the outcomes."""
+    total = counts.sum(axis=1, keepdims=True)
+    middle, table = powers
+    one, two, three, four = np.split((counts @ table) / total, 4, axis=1)
     variance = np.maximum(two - one**2, 0.0)
     fourth = four - 4 * three * one + 6 * two * one**2 - 3 * one**4
     return total, one + middle, variance, fourth - variance**2

@@ -23,7 +23,7 @@ from qdmi_qiskit.devices.aer.job import AerJob
 from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
 from qdmi_qiskit.devices.aer.options import AerOptions
 from qdmi_qiskit.devices.aer.programs import bindings, check_tasks
-from qdmi_qiskit.devices.aer.roads import parts
+from qdmi_qiskit.devices.aer.roads import States, parts
 from qdmi_qiskit.devices.aer.simulator import BoundSimulator
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import (
@@ -56,11 +56,8 @@ class AerSession(Session):
                 f"most {limit} on this machine: ask for fewer, or for another method"
             )
         self._num_qubits = options.num_qubits or limit
-        self._has_states = (
-            self._model is None
-            and options.sample_states
-            and options.method in ("automatic", "statevector")
-        )
+        has_states = self._model is None and options.method in ("automatic", "statevector")
+        self._states = States() if has_states and options.sample_states else None
         self._relax = self._relaxation_of_delays()
         self._jobs: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
         self._submitting = Lock()
@@ -108,9 +105,7 @@ class AerSession(Session):
         with self._submitting:  # one key, one job, from however many threads
             job = self._keys.get(key)
             if job is None:
-                started = parts(
-                    self._simulator, tasks, states=self._has_states, prepare=self._prepared
-                )
+                started = parts(self._simulator, tasks, states=self._states, prepare=self._prepared)
                 job = AerJob(started, len(tasks))
                 self._jobs[job.id] = self._keys[key] = job
         return job
@@ -136,6 +131,7 @@ class AerSession(Session):
             bindings(circuit, values),
             observables,
             noisy=self._model is not None,
+            method=self._method,
         )
 
     def _simulated(self, recorded: tuple[Operation, ...] | None) -> tuple[Operation, ...]:

@@ -21,7 +21,7 @@ claims("Retrieve is not declared", "retrieve_as_declared", retrieve=False)
 claims("The key is not declared", "submit_key_as_declared", submit_key=False)
 claims("Sweeps are not declared", "sweep_as_declared", sweeps=False)
 claims("Expectations are not declared", "expectations_as_declared", expectations=False)
-claims("Mixed shots do not work", "mixed_shots_as_declared", mixed_shots=True)
+claims("Mixed shots are not declared", "mixed_shots_as_declared", mixed_shots=False)
 claims("No format is known", "capabilities_make_sense", formats=("acme-text",))
 claims("No job can be sent", "capabilities_make_sense", min_shots=10, max_shots=5)
 
