@@ -37,8 +37,8 @@ def read(body: bytes) -> tuple[dict[str, Any], Rows | None]:
     if found is not None:
         rest, rows = found
         document = _object(rest)
-        del document["measurements"]
-        return document, rows
+        if document.pop("measurements", None) is not None:  # else they belong to something inside
+            return document, rows
     document = _object(body)
     listed = document.pop("measurements", None)
     return document, None if not listed else _checked(listed)
