@@ -24,6 +24,8 @@ class Behaviour:
         max_shots: Shots of a circuit; None: the server does not say.
         max_body: Bytes in a request.
         timeslot_required: Whether jobs need a booked timeslot.
+        calibration_runs: Whether clients can let the first machine calibrate itself.
+        calibration_seconds: How long that takes.
         healthy: What the server says of its machines.
         rate_limit: What the server says of requests in a while; none is refused for that.
         renamed: Other names for job statuses, to see what a client does about unknown ones.
@@ -40,6 +42,8 @@ class Behaviour:
     max_shots: int | None = 100_000
     max_body: int = 32_000_000
     timeslot_required: bool = False
+    calibration_runs: bool = False
+    calibration_seconds: float = 0.0
     healthy: bool = True
     rate_limit: int = 2000
     renamed: dict[str, str] = field(default_factory=dict)

@@ -28,6 +28,8 @@ from qdmi_qiskit.testing.iqm_server.observations import (
     static_architecture,
 )
 from qdmi_qiskit.testing.iqm_server.payload import Payload, parse
+from qdmi_qiskit.testing.iqm_server.recalibration import PREFIX as OLD_PREFIX
+from qdmi_qiskit.testing.iqm_server.recalibration import CalibrationRuns
 from qdmi_qiskit.testing.iqm_server.replies import Refusal, Reply, reply
 from qdmi_qiskit.testing.iqm_server.timeslots import Timeslots
 from qdmi_qiskit.testing.iqm_server.token_routes import token_reply
@@ -64,6 +66,7 @@ class Service:
         self._machine, self._worker = machine, worker
         self._tokens, self._behaviour = tokens, behaviour
         self._timeslots = Timeslots()
+        self._runs = CalibrationRuns(machine, behaviour)
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
             (method, re.compile(pattern), handler)
             for method, pattern, handler in (
@@ -93,6 +96,9 @@ class Service:
             return refusal.reply()
 
     def _answer(self, request: Request) -> Reply:
+        if request.path.startswith(OLD_PREFIX):
+            self._tokens.check(request.headers.get("Authorization"))
+            return self._runs.answer(request.method, request.path, request.body)
         if not request.path.startswith(PREFIX):
             raise Refusal(404, "not_found", f"no {request.path}")
         path = request.path.removeprefix(PREFIX)

@@ -56,6 +56,7 @@ class IQMServer:
         self._worker: Worker | None = None
         self._listener: Listener | None = None
         self._timer: threading.Timer | None = None
+        self._alive = threading.Event()
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -63,6 +64,7 @@ class IQMServer:
         self._worker = Worker(self._machine, self.behaviour)
         self._service = Service(self._machine, self._worker, self.tokens, self.behaviour)
         self._listen()
+        self._alive.set()
         self._timer = threading.Timer(self._lifetime, self.close)
         self._timer.daemon = True
         self._timer.start()
@@ -82,6 +84,12 @@ class IQMServer:
             worker.close()
         if listener is not None:
             listener.stop()
+        self._alive.clear()
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return self._alive.is_set()
 
     @property
     def url(self) -> str:

@@ -145,7 +145,9 @@ def _step(given: Instruction, calibration: Calibration) -> Step:
     _check_arguments(given, wanted, optional)
     locus = given.locus
     if not locus or (size is not None and len(locus) != size) or len(set(locus)) != len(locus):
-        raise JobError("circuit_error", f"{given.name} on {locus}: wanted {size or 'distinct'}")
+        raise JobError(
+            "circuit_error", f"{given.name} on {locus}: wanted {size or 'some'} distinct components"
+        )
     if unknown := [name for name in locus if name not in calibration.sites]:
         known = unknown[0] in calibration.chip.components
         why = "is not calibrated" if known else "does not exist on the QPU"
