@@ -21,7 +21,7 @@ from qdmi_qiskit.target import target_from
 
 if TYPE_CHECKING:
     from qiskit.result import Result
-    from qiskit.transpiler import Target
+    from qiskit.transpiler import StagedPassManager, Target
 
     from qdmi_qiskit.device import Session
     from qdmi_qiskit.model import Calibration, DeviceSpec, DeviceState, Shots
@@ -68,6 +68,7 @@ class QDMIBackend(BackendV2):
     def _snapshot(self) -> None:
         self._spec = self.session.spec()
         given = self._given_target
+        self._pass_managers: dict[int, StagedPassManager] = {}
         self._target = given or target_from(self._spec, self.session.gates)
         self.isa = IsaChecker(self._target, self._spec.name, self._spec.capabilities.max_qubits)
 
@@ -84,6 +85,30 @@ class QDMIBackend(BackendV2):
     def target(self) -> Target:
         """What the device executes, with errors, durations (s), T1 and T2 (s); built once."""
         return self._target
+
+    def pass_manager(self, level: int = 2, **options: Any) -> StagedPassManager:
+        """Return what transpiles circuits for this device.
+
+        One per level is made and kept until `refresh()`; with `options` a new one is made. It
+        loads no transpiler plug-ins of other installed packages: ask
+        `generate_preset_pass_manager(level, backend=backend, ...)` for those.
+
+        Args:
+            level: Optimisation level, 0 to 3.
+            options: Further ones of `generate_preset_pass_manager`, such as `seed_transpiler`.
+
+        Raises:
+            ConfigError: There is no such level.
+        """
+        if level not in (0, 1, 2, 3):
+            raise ConfigError(f"level={level!r}: wanted an optimisation level, 0, 1, 2 or 3")
+        from qdmi_qiskit.passes import pass_manager
+
+        if options:
+            return pass_manager(self._target, level, **options)
+        if level not in self._pass_managers:
+            self._pass_managers[level] = pass_manager(self._target, level)
+        return self._pass_managers[level]
 
     @property
     def max_circuits(self) -> None:
