@@ -71,9 +71,7 @@ def passing(error: BaseException) -> bool:
             503,
             504,
         )
-    return isinstance(
-        error, wire.HTTPClientError | wire.ConnectionError | wire.IncompleteReadError
-    )
+    return isinstance(error, wire.HTTPClientError | wire.ConnectionError | wire.IncompleteReadError)
 
 
 def unanswered(error: BaseException) -> bool:
