@@ -1,0 +1,326 @@
+"""The whole road on the loopback server: bits, physics, faults, heralding, calibration."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.circuit.random import random_circuit
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import generate_preset_pass_manager
+from scipy.stats import chi2
+
+from qdmi_qiskit import EstimatorV2, SamplerV2
+from qdmi_qiskit.backend import QDMIBackend
+from qdmi_qiskit.devices.aer import driver as aer
+from qdmi_qiskit.devices.iqm import wire
+from qdmi_qiskit.errors import JobFailedError, SubmitUnknownError
+from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.testing.iqm_server import IQMServer
+from tests.iqm.loopback import NAMES, ORDERS, exact, opened
+
+
+@pytest.fixture
+def server():
+    with IQMServer(*NAMES, noise=False) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(wire, "_LONGEST_PAUSE", 0.05)
+
+
+def backend_on(server, name="garnet", **options):
+    return QDMIBackend(opened(server, name, **options))
+
+
+def isa_for(backend, circuit, level=1, **options):
+    manager = generate_preset_pass_manager(level, backend=backend, seed_transpiler=5, **options)
+    return manager.run(circuit)
+
+
+def pattern(width):
+    """Qubits to flip so that neither the reverse nor a rotation is the same."""
+    return [k for k in range(width) if k in (0, 2, 3, 7, 8)] if width > 1 else [0]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_asymmetric_states_come_out_right_everywhere(name, order):
+    backend = backend_on(exact(order), name)
+    widths = [w for w in range(1, 13) if w <= backend.num_qubits]
+    circuits, words = [], []
+    for width in widths:
+        circuit = QuantumCircuit(width, width)
+        circuit.x(pattern(width))
+        circuit.measure(range(width), range(width))
+        circuits.append(isa_for(backend, circuit))
+        words.append("".join("1" if k in pattern(width) else "0" for k in range(width))[::-1])
+    result = backend.run(circuits, shots=5, memory=True).result()
+    for k, word in enumerate(words):
+        assert result.get_counts(k) == {word: 5}
+        assert result.get_memory(k) == [word] * 5
+    for pub, word in zip(SamplerV2(backend).run(circuits, shots=5).result(), words, strict=True):
+        assert pub.data.c.get_counts() == {word: 5}
+    width = widths[-1]
+    circuit = QuantumCircuit(width)
+    circuit.x(pattern(width))
+    isa = isa_for(backend, circuit)
+    operators = [
+        SparsePauliOp.from_sparse_list([("Z", [k], 1.0)], width).apply_layout(isa.layout)
+        for k in range(width)
+    ]
+    evs = EstimatorV2(backend).run([(isa, operators)], precision=0.3).result()[0].data.evs
+    assert evs.tolist() == [-1.0 if k in pattern(width) else 1.0 for k in range(width)]
+
+
+def agree(counts, others):
+    """p-value of chi-square: do two histograms come from one distribution?"""
+    words = sorted({*counts, *others})
+    table = np.array([[each.get(word, 0) for word in words] for each in (counts, others)], float)
+    rare = table.sum(axis=0) < 10
+    table = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+    table = table[:, table.sum(axis=0) > 0]
+    want = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    statistic = ((table - want) ** 2 / want).sum()
+    return chi2.sf(statistic, table.shape[1] - 1)
+
+
+@pytest.mark.parametrize("kind", ["ghz", "random"])
+def test_noise_of_the_device_is_the_noise_of_its_figures(kind):
+    """The wire's circuit with the server's noise, and the ISA circuit with Aer's from our spec.
+
+    A virtual Z costs nothing and a pulse is a pulse on either side, so the ISA circuit that Aer
+    gets is the one that the wire had: one pulse for each prx.
+    """
+    if kind == "ghz":
+        circuit = QuantumCircuit(5)
+        circuit.h(0)
+        for k in range(4):
+            circuit.cx(k, k + 1)
+    else:
+        circuit = random_circuit(6, 4, max_operands=2, seed=8)
+    circuit.measure_all()
+    shots = 20_000
+    with IQMServer("garnet", seed=3) as server:
+        backend = backend_on(server)
+        isa = isa_for(backend, circuit, 2)
+        counts = SamplerV2(backend).run([isa], shots=shots).result()[0].data.meas.get_counts()
+        twin = QDMIBackend(aer.open("", noise=backend.spec))
+        folded = as_sent(backend, isa)
+        direct = SamplerV2(twin, seed=11).run([folded], shots=shots).result()[0]
+    assert agree(counts, direct.data.meas.get_counts()) > 1e-3
+    assert sum(counts.values()) == shots
+
+
+def as_sent(backend, isa):
+    """The circuit on the wire, in Qiskit, with the registers of the ISA circuit."""
+    program = backend.session.encoders["iqm"](isa)
+    (text,) = program.circuits(np.empty((1, 0)), 0)
+    index = {site.name: site.index for site in backend.spec.sites}
+    bits = {column.key: column.bit for column in program.columns}
+    out = isa.copy_empty_like()
+    for each in json.loads(text)["instructions"]:
+        at, args = [index[name] for name in each["locus"]], each["args"]
+        if each["name"] == "prx":
+            out.r(args["angle"], args["phase"], at[0])
+        elif each["name"] == "cz":
+            out.cz(*at)
+        elif each["name"] == "measure":
+            out.measure(at[0], bits[args["key"]])
+    return out
+
+
+def test_mid_circuit_measurement_reset_and_feedback(server):
+    backend = backend_on(server)
+    circuit = QuantumCircuit(2, 3)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    circuit.reset(0)
+    circuit.measure(0, 1)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(1)
+    circuit.measure(1, 2)
+    isa = isa_for(backend, circuit)
+    counts = SamplerV2(backend).run([isa], shots=20).result()[0].data.c.get_counts()
+    assert counts == {"101": 20}
+
+
+def test_a_sweep_is_one_job(server):
+    backend = backend_on(server)
+    a = Parameter("a")
+    circuit = QuantumCircuit(2)
+    circuit.rx(a, 0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    isa = isa_for(backend, circuit)
+    values = np.linspace(0, np.pi, 20)
+    before = server.jobs_created
+    data = SamplerV2(backend).run([(isa, values)], shots=2000).result()[0].data.meas
+    assert server.jobs_created == before + 1
+    for point, value in enumerate(values):
+        counts = data.get_counts(point)
+        assert set(counts) <= {"00", "11"}
+        p = np.sin(value / 2) ** 2
+        assert abs(counts.get("11", 0) / 2000 - p) < 5 * np.sqrt(0.25 / 2000)
+
+
+# --- heralding -------------------------------------------------------------------------------
+
+
+def test_heralding_discards_and_the_estimator_is_unbiased(server):
+    server.behaviour.herald_loss = 0.08
+    backend = backend_on(server, heralding="zeros")
+    circuit = QuantumCircuit(2)
+    circuit.rx(1.0, 0)
+    isa = isa_for(backend, circuit)
+    measured = isa_for(backend, circuit.measure_all(inplace=False))
+    result = SamplerV2(backend).run([measured], shots=4000).result()[0]
+    assert result.metadata["requested_shots"] == 4000
+    assert 3500 < result.metadata["shots"] < 3850
+    operator = SparsePauliOp("IZ").apply_layout(isa.layout)
+    data = EstimatorV2(backend).run([(isa, operator)], precision=0.01).result()[0].data
+    assert abs(float(data.evs) - np.cos(1.0)) < 5 * 0.011
+
+
+def test_a_shot_count_of_zero_is_a_failure_not_a_zero(server):
+    server.behaviour.herald_loss = 1.0
+    backend = backend_on(server, heralding="zeros")
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    job = SamplerV2(backend).run([isa_for(backend, circuit)], shots=50)
+    with pytest.raises(JobFailedError):
+        job.result()
+
+
+# --- faults ----------------------------------------------------------------------------------
+
+
+def sampled(backend, shots=30):
+    circuit = QuantumCircuit(3)
+    circuit.x(2)
+    circuit.measure_all()
+    isa = isa_for(backend, circuit)
+    return SamplerV2(backend).run([isa], shots=shots).result()[0].data.meas.get_counts()
+
+
+@pytest.mark.parametrize("kind", ["throttle", "error", "drop_before", "truncate", "garbage"])
+def test_reading_survives_every_fault(server, kind):
+    backend = backend_on(server)
+    server.inject(kind, times=3, method="GET", path="jobs/")
+    assert sampled(backend) == {"100": 30}
+    assert (server.jobs_created, server.posts) == (1, 1)
+
+
+@pytest.mark.parametrize("after", [None, 0.05])
+def test_a_throttled_submission_is_sent_again_and_makes_one_job(server, after):
+    backend = backend_on(server)
+    server.inject("throttle", times=2, method="POST", path="circuit", retry_after=after)
+    assert sampled(backend) == {"100": 30}
+    assert (server.jobs_created, server.posts) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate", "garbage"])
+def test_a_submission_cut_off_is_sent_once_and_found_by_its_tag(server, kind):
+    backend = backend_on(server)
+    server.inject(kind, times=1, method="POST", path="circuit")
+    with pytest.raises(SubmitUnknownError) as caught:
+        sampled(backend)
+    assert server.posts == 1
+    if kind != "drop_before":
+        (job,) = server.jobs
+        assert job.tag
+        assert job.tag in str(caught.value)
+    assert sampled(backend) == {"100": 30}
+
+
+def test_a_restart_while_waiting_is_survived(server):
+    backend = backend_on(server)
+    server.pause()
+    circuit = QuantumCircuit(3)
+    circuit.x(2)
+    circuit.measure_all()
+    job = SamplerV2(backend).run([isa_for(backend, circuit)], shots=30)
+    waiting = threading.Thread(target=job.result)
+    waiting.start()
+    time.sleep(0.2)
+    server.restart()
+    server.resume()
+    waiting.join(20)
+    assert job.result()[0].data.meas.get_counts() == {"100": 30}
+    assert server.jobs_created == 1
+
+
+def test_cancel_and_find_again(server):
+    session = opened(server, "garnet")
+    backend = QDMIBackend(session)
+    circuit = QuantumCircuit(3, 3)
+    circuit.x(2)
+    circuit.measure([2, 0], [1, 2])
+    isa = isa_for(backend, circuit)
+    server.pause()
+    job = backend.run([isa], shots=10)
+    (job_id,) = job.device_job_ids
+    found = opened(server, "garnet").job(job_id)
+    assert found.status() is JobStatus.QUEUED
+    assert found.metadata["queue_position"] is not None
+    other = backend.run([isa], shots=10)
+    other.cancel()
+    assert other.qdmi_status() is JobStatus.CANCELED
+    server.resume()
+    assert found.wait(20) is JobStatus.DONE
+    (shots,) = found.result()
+    assert (shots.num_bits, set(shots.bits[0, :, 0].tolist())) == (3, {0b010})
+    found.cancel()
+    assert found.metadata["calibration_set"] == session.calibration_set
+
+
+def test_a_recalibration_is_noticed(server):
+    backend = backend_on(server)
+    before = backend.calibration.id
+    server.recalibrate("garnet")
+    assert "backend.refresh()" in backend.device_status().message
+    assert sampled(backend) == {"100": 30}
+    assert backend.refresh()
+    assert backend.calibration.id != before
+    assert sampled(backend) == {"100": 30}
+
+
+def test_open_and_a_bell_pair_take_nine_requests_at_most(server):
+    backend = backend_on(server)
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    SamplerV2(backend).run([isa_for(backend, circuit)], shots=100).result()
+    assert len(server.log.requests) <= 9
+
+
+def test_by_name_and_environment_alone(server):
+    script = (
+        "from qdmi_qiskit.provider import QDMIProvider\n"
+        "backend = QDMIProvider().get_backend('iqm:garnet')\n"
+        "print(backend.name, backend.num_qubits)\n"
+        "import sys\n"
+        "print([m for m in ('iqm.iqm_client', 'iqm.pulse', 'pandas') if m in sys.modules])\n"
+    )
+    environment = os.environ | server.environment("deneb")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split("\n")[:2] == ["iqm:garnet 20", "[]"]
