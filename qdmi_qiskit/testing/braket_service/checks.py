@@ -142,8 +142,9 @@ def _limits(found: Work, shots: int, limits: Mapping[str, Any]) -> None:
         )
     if shots > limits["maximumTotalShots"]:
         raise invalid(f"{shots} shots in total; at most {limits['maximumTotalShots']} are allowed")
-    if shots < (limits.get("minimumTotalShots") or 1):
-        raise invalid(f"{shots} shots in total; at least {limits['minimumTotalShots']} are needed")
+    least = limits.get("minimumTotalShots") or 1
+    if shots < least:
+        raise invalid(f"{shots} shots in total; at least {least} are needed")
 
 
 def _shots(shots: int, request: Mapping[str, Any], device: Device) -> None:

@@ -103,13 +103,15 @@ class BraketService:
         self.rates = Rates() if rates else None
         self._lock = threading.Lock()
         self._calls: list[Call] = []
+        self.blunders: list[Exception] = []  # errors in the service itself; there should be none
+        self._closing = self.closed = False
         self._server = Server(0, self._answer)
         self.port: int = self._server.server_address[1]
         self._thread: threading.Thread | None = None
         self._end = threading.Timer(lifetime, self.close)
         self._end.daemon = True
-        self._end.start()
         self._listen()
+        self._end.start()
 
     @property
     def url(self) -> str:
@@ -196,8 +198,12 @@ class BraketService:
     def close(self) -> None:
         """End the service and its threads."""
         self._end.cancel()
-        self._deafen()
-        self._tasks.close()
+        with self._lock:
+            first, self._closing = not self._closing, True
+        if first:
+            self._deafen()
+            self._tasks.close()
+            self.closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -239,6 +245,10 @@ class BraketService:
             response = self._served(request, operation, arn, fault)
         except ServiceError as error:
             response = self._refused(request, error)
+        except Exception as error:  # noqa: BLE001 - the boundary: a client must get an answer
+            self.blunders.append(error)
+            words = f"a blunder of the loopback service: {error!r}"
+            response = self._refused(request, ServiceError("InternalServiceException", words))
         self._note(
             request, operation, 0 if fault and fault.kind == "drop after" else response.status
         )

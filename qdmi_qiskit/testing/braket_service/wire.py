@@ -131,6 +131,12 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = serve  # noqa: N815
 
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once; the answer must not wait in the buffer."""
+        found = super().handle_expect_100()
+        self.wfile.flush()
+        return found
+
     def _hang_up(self) -> None:
         """Close the connection."""
         self.close_connection = True
