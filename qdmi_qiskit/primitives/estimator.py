@@ -20,6 +20,7 @@ from qdmi_qiskit.model import Basis, Shots, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.allot import Share, bounded, pilot
 from qdmi_qiskit.primitives.bases import BasisChanges
+from qdmi_qiskit.primitives.commuting import commuting
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
@@ -132,19 +133,24 @@ class EstimatorV2(BaseEstimatorV2):
 
     def _grouped(self, observables: Observables) -> list[Group]:
         """Group terms, or remember how: a loop asks for the same observable again and again."""
-        abelian = self._options.abelian_grouping
-        key = observables.key() + (b"1" if abelian else b"0")
+        rule = self._options.grouping if self._options.abelian_grouping else "none"
+        key = observables.key() + rule.encode()
         groups = self._groups.get(key)
         if groups is None:
             if len(self._groups) >= _REMEMBERED:
                 self._groups.clear()
-            groups = self._groups[key] = grouped(observables, abelian=abelian)
+            if rule == "commuting":
+                groups = commuting(observables, self._device.target)
+            else:
+                groups = grouped(observables, abelian=rule == "qubit_wise")
+            self._groups[key] = groups
         return groups
 
     def _sampled(self, plans: Sequence[Plan]) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
         """Start the pilots, and with them whatever needs none; the rest follows by itself."""
         if self._bases.target is not self._device.target:  # the backend was refreshed
             self._bases = BasisChanges(self._device.target, self._device.isa)
+            self._groups.clear()
         seed, call = self._options.chosen_seed(), next(self._calls)
         stream = None if seed is None else seeds(seed, call=call)
         measured = _Remembered(self._bases.measured)
@@ -181,7 +187,8 @@ class EstimatorV2(BaseEstimatorV2):
                 rows = values if len(share.points) == len(values) else values[share.points]
                 basis = share.group.basis
                 width = circuit.num_clbits + len(basis.qubits)
-                requests.append(Request(circuit, rows, share.shots, width, basis=basis))
+                turned = measured.turned(circuit, share.group.turn)
+                requests.append(Request(turned, rows, share.shots, width, basis=basis))
         return start(
             self._device.session,
             self._device.spec,
@@ -205,6 +212,17 @@ class _Remembered:
     def __init__(self, measured: Callable[[QuantumCircuit, Basis], QuantumCircuit]) -> None:
         self._measured = measured
         self._found: dict[tuple[int, int], QuantumCircuit] = {}
+
+    def turned(self, circuit: QuantumCircuit, turn: QuantumCircuit | None) -> QuantumCircuit:
+        """Return the circuit followed by the one that makes a group diagonal."""
+        if turn is None:
+            return circuit
+        key = id(circuit), id(turn)
+        if key not in self._found:
+            whole: QuantumCircuit = circuit.copy()
+            whole.compose(turn, range(circuit.num_qubits), inplace=True, copy=False)
+            self._found[key] = whole
+        return self._found[key]
 
     def __call__(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
         key = id(circuit), id(basis)  # the plans hold both for as long as this lives

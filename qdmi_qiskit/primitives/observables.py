@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from qiskit import QuantumCircuit
 
 from qdmi_qiskit.bits import from_bools, to_words
 from qdmi_qiskit.errors import ConfigError
@@ -56,11 +57,15 @@ class Group:
         terms: Indices into `Observables`.
         basis: The qubits that are measured, and how.
         masks: bool, shape `(terms, qubits of the basis)`: whose parity each term is.
+        signs: float64, shape `(terms,)`: what that parity is to be multiplied by, 1 or -1.
+        turn: A circuit to be run before the basis is measured; None: none.
     """
 
     terms: npt.NDArray[np.intp]
     basis: Basis
     masks: Flags
+    signs: Values
+    turn: QuantumCircuit | None = None
 
 
 def collect(array: Any, num_qubits: int) -> Observables:
@@ -116,6 +121,13 @@ def _codes(paulis: Any, num_qubits: int) -> npt.NDArray[np.uint8]:
     return codes
 
 
+def by_weight(observables: Observables) -> list[int]:
+    """Return the terms by falling weight, those without any left out."""
+    weights = np.abs(observables.coefficients).max(axis=0, initial=0.0)
+    order = np.argsort(-weights, kind="stable")
+    return order[weights[order] > 0].tolist()  # type: ignore[no-any-return]
+
+
 def grouped(observables: Observables, *, abelian: bool = True) -> list[Group]:
     """Sort terms into groups of which each is measured in one product basis.
 
@@ -127,14 +139,10 @@ def grouped(observables: Observables, *, abelian: bool = True) -> list[Group]:
         abelian: False puts every term into a group of its own.
     """
     x, z = observables.x, observables.z
-    weights = np.abs(observables.coefficients).max(axis=0, initial=0.0)
-    order = np.argsort(-weights, kind="stable")
     bases_x = np.zeros_like(x)
     bases_z = np.zeros_like(z)
     members: list[list[int]] = []
-    for term in order.tolist():
-        if weights[term] == 0:
-            continue
+    for term in by_weight(observables):
         number = len(members)
         acts = x[term] | z[term]
         clash = (bases_x[:number] | bases_z[:number]) & acts
@@ -156,7 +164,7 @@ def _group(
 ) -> Group:
     qubits = np.flatnonzero(basis_x | basis_z)
     masks = (x[terms] | z[terms])[:, qubits]
-    return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks)
+    return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks, np.ones(len(terms)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +215,13 @@ def moments(
         table = tables.get(group) if tables is not None else None
         if table is None:
             outcomes = np.arange(2**width, dtype=np.uint64)
-            table = _powers(_values([outcomes], group.masks, coefficients))
+            table = _powers(_values([outcomes], group.masks, coefficients * group.signs))
             if tables is not None:
                 tables[group] = table
         parts = [(_counts(shots, first, width), table)]
     else:
         parts = [
-            (counts, _powers(_values(lanes, group.masks, coefficients)))
+            (counts, _powers(_values(lanes, group.masks, coefficients * group.signs)))
             for counts, lanes in (_histogram(row, first, width) for row in _valid(shots))
         ]
     found = [_moments(counts, powers) for counts, powers in parts]

@@ -10,6 +10,8 @@ from qdmi_qiskit.errors import ConfigError, did_you_mean
 
 T = TypeVar("T", bound="PrimitiveOptions")
 Allocation = Literal["variance", "coefficients"]
+Grouping = Literal["qubit_wise", "commuting"]
+_GROUPINGS: tuple[str, ...] = get_args(Grouping)
 _ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 
 
@@ -55,19 +57,23 @@ class EstimatorOptions(PrimitiveOptions):
         shot_allocation: `"variance"`: a pilot of few shots decides how many each group of terms
             needs, where that saves more than it costs; it takes a second job. `"coefficients"`:
             one job, with shots enough for any state.
+        grouping: `"qubit_wise"`: groups that one product basis measures; no gates but one-qubit
+            rotations, so it is the default. `"commuting"`: groups that commute as a whole; fewer
+            shots, at the price of a Clifford circuit with two-qubit gates before the measurement,
+            which costs accuracy on a noisy device.
         abelian_grouping: Measure qubit-wise commuting terms together; else each on its own.
     """
 
     default_precision: float = 0.015625
     shot_allocation: Allocation = "variance"
+    grouping: Grouping = "qubit_wise"
     abelian_grouping: bool = True
 
     def __post_init__(self) -> None:
-        if self.shot_allocation not in _ALLOCATIONS:
-            raise ConfigError(
-                f"shot_allocation={self.shot_allocation!r}"
-                f"{did_you_mean(str(self.shot_allocation), _ALLOCATIONS)}"
-            )
+        for name, known in (("shot_allocation", _ALLOCATIONS), ("grouping", _GROUPINGS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ConfigError(f"{name}={value!r}{did_you_mean(str(value), known)}")
         self.chosen_seed()
 
 
