@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qdmi_qiskit.devices.braket import cache
 from qdmi_qiskit.devices.braket.options import CloudOptions
 from qdmi_qiskit.devices.braket.transport import Transport
 from qdmi_qiskit.errors import ConfigError, QdmiError, UnavailableError, did_you_mean
@@ -63,6 +64,11 @@ def find(locator: str, options: CloudOptions) -> tuple[str, Transport]:
     if is_arn(locator):
         return locator, connect(options, region_of(locator) or options.region)
     first = connect(options, options.region)
+    chosen = (options.region or "", first.region, first.endpoint, options.profile or "")
+    key = (plain(locator), *chosen)
+    if (kept := cache.place(key, options.cache_seconds)) is not None:
+        arn, region = kept
+        return arn, first if region == first.region else connect(options, region)
     seen, silent = dict[str, None](), list[QdmiError]()
     regions = (first.region,) if options.region else first.regions()
     for region in regions:
@@ -76,6 +82,7 @@ def find(locator: str, options: CloudOptions) -> tuple[str, Transport]:
             continue
         for entry in listed:
             if plain(locator) in (plain(entry["deviceName"]), plain(_last(entry["deviceArn"]))):
+                cache.keep_place(key, str(entry["deviceArn"]), region)
                 return str(entry["deviceArn"]), transport
         seen |= dict.fromkeys(str(entry["deviceName"]).lower() for entry in listed)
     where = ", ".join(regions)

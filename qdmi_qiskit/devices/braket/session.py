@@ -43,7 +43,7 @@ class BraketSession(Session):
         self._spec: DeviceSpec
         self._opened = False  # whether the snapshot of the opening was given out
         self._paid: dict[str, float] = {}  # client token -> estimated price
-        self._adopt(cache.load(self._cache_key, options.cache_seconds) or self._fetch()[0])
+        self._adopt(cache.device(self._cache_key, options.cache_seconds) or self._fetch()[0])
         if GATES.keys() & self._dialect.words.keys():
             teach_transpiler()
 
@@ -108,7 +108,7 @@ class BraketSession(Session):
             simulator=said["deviceType"] == "SIMULATOR",
             document=table(document),
         )
-        cache.store(self._cache_key, device)
+        cache.keep_device(self._cache_key, device)
         return device, str(said["deviceStatus"]), said.get("deviceQueueInfo")
 
     def status(self) -> DeviceState:

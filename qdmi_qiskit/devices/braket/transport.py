@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore import exceptions as wire
 from botocore.config import Config
+from botocore.loaders import create_loader
+from botocore.session import get_session
 
 from qdmi_qiskit.devices.braket.faults import passing, translated, unanswered, wire_errors
 from qdmi_qiskit.devices.braket.options import CloudOptions, bucket_and_prefix
@@ -50,13 +53,30 @@ def _pace(region: str, endpoint: str) -> Pace:
         return _paces.setdefault((region, endpoint), Pace(_RATE, _BURST))
 
 
+@cache
+def _loader(data_path: str | None) -> Any:
+    return create_loader(data_path)
+
+
+def _aws_session(profile: str | None, region: str | None) -> boto3.Session:
+    """Return a session of its own; only the descriptions of AWS's services are shared.
+
+    Reading them is most of the time that a client takes. Credentials are not shared: they may be
+    others the next time.
+    """
+    session = get_session()
+    loader = _loader(session.get_config_variable("data_path"))
+    session.register_component("data_loader", loader)
+    return boto3.Session(botocore_session=session, profile_name=profile, region_name=region)
+
+
 class Transport:
     """One account in one region."""
 
     def __init__(self, options: CloudOptions, region: str | None) -> None:
         self._options = options
         with wire_errors("opening an AWS session"):
-            self._session = boto3.Session(profile_name=options.profile, region_name=region)
+            self._session = _aws_session(options.profile, region)
             self._braket = self._client("braket", options.endpoint)
         self.region: str = self._braket.meta.region_name
         self._lock = threading.Lock()
