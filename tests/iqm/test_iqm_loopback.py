@@ -22,7 +22,12 @@ from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.aer import driver as aer
 from qdmi_qiskit.devices.iqm import wire
-from qdmi_qiskit.errors import JobFailedError, SubmitUnknownError
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JobFailedError,
+    SubmitUnknownError,
+    UnsupportedError,
+)
 from qdmi_qiskit.model import JobStatus
 from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.iqm.loopback import NAMES, ORDERS, exact, opened
@@ -324,3 +329,33 @@ def test_by_name_and_environment_alone(server):
         timeout=60,
     )
     assert done.stdout.split("\n")[:2] == ["iqm:garnet 20", "[]"]
+
+
+# --- calibration runs ------------------------------------------------------------------------
+
+
+def test_a_calibration_is_run_by_who_says_so_only(server):
+    session = opened(server, "garnet")
+    with pytest.raises(ConfigError, match="changes garnet for everybody"):
+        session.calibrate({}, changes_the_machine=False)
+    with pytest.raises(UnsupportedError, match="lets nobody calibrate"):
+        session.calibrate({}, changes_the_machine=True)
+    server.behaviour.calibration_runs = True
+    run = session.calibrate({"scope": "all"}, changes_the_machine=True)
+    backend = QDMIBackend(session)
+    found = run.result()
+    assert run.status() is JobStatus.DONE
+    assert backend.calibration.id != found
+    assert backend.refresh()
+    assert backend.calibration.id == found
+    run.cancel()
+
+
+def test_a_calibration_can_be_stopped_and_makes_no_set(server):
+    server.behaviour.calibration_runs, server.behaviour.calibration_seconds = True, 60.0
+    run = opened(server, "garnet").calibrate({}, changes_the_machine=True)
+    with pytest.raises(TimeoutError):
+        run.wait(0.01)
+    run.cancel()
+    with pytest.raises(JobFailedError, match="canceled"):
+        run.result()

@@ -361,7 +361,7 @@ def test_a_closed_port_is_unavailable(pauses):
         driver.open("garnet", url="http://127.0.0.1:9")
     lost = wire.Wire("http://127.0.0.1:9", wire.Tokens(None, None), 1.0)
     with pytest.raises(UnavailableError, match="cannot be reached"):
-        lost.submit("jobs/garnet/circuit", {}, b"{}", "tag")
+        lost.submit("jobs/garnet/circuit", {}, b"{}", "look")
 
 
 @pytest.mark.parametrize(

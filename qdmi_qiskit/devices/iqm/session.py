@@ -15,6 +15,7 @@ from uuid import UUID
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.iqm.architecture import Architecture, architecture_from
+from qdmi_qiskit.devices.iqm.calibrate import CalibrationRun, started
 from qdmi_qiskit.devices.iqm.encode import Encoder
 from qdmi_qiskit.devices.iqm.job import IQMJob
 from qdmi_qiskit.devices.iqm.options import IQMOptions
@@ -145,17 +146,16 @@ class IQMSession(Session):
         rest = {"calibration_set_id": pinned, "shots": tasks[0].shots, **self._options.request()}
         body = f'{{"circuits":[{",".join(circuits)}],{json.dumps(rest)[1:]}'
         tag = tag_of(key)
+        look = f"look among your IQM jobs for the tag {tag!r} before you send it again"
         use = "true" if self._options.use_timeslot else "false"
         data = self._wire.submit(
             f"jobs/{self._place}/circuit",
             {"use_timeslot": use, "tag": tag},
             body.encode(),
-            tag,
+            look,
         )
         if not isinstance(data, Mapping) or not data.get("id"):
-            raise SubmitUnknownError(
-                f"IQM took the job but gave no id: look among your jobs for the tag {tag!r}"
-            )
+            raise SubmitUnknownError(f"IQM took the job but gave no id: {look}")
         _log.info("IQM job %s on %s, tag %s", data["id"], self._name, tag)
         readings = [
             Reading(program.columns, task.program.num_bits, task.points, task.shots)
@@ -170,6 +170,29 @@ class IQMSession(Session):
         except ValueError:
             raise ConfigError(f"{job_id!r} is no id of an IQM job: ids are UUIDs") from None
         return IQMJob(self._wire, self._wire.get(f"jobs/{quote(job_id, safe='')}")[0])
+
+    def calibrate(
+        self, procedure: Mapping[str, Any], *, changes_the_machine: bool
+    ) -> CalibrationRun:
+        """Let the machine calibrate itself, where the server supports that and this account may.
+
+        This takes the machine from everybody, and every figure and angle of it will be others:
+        `backend.refresh()` afterwards, and transpile again.
+
+        Args:
+            procedure: What to calibrate, in the site's own terms (`procedure_config`).
+            changes_the_machine: Has to be True: say that you know.
+
+        Raises:
+            ConfigError: You did not say so.
+            UnsupportedError: The server runs no calibrations.
+        """
+        if changes_the_machine is not True:
+            raise ConfigError(
+                f"a calibration changes {self._name} for everybody who uses it: say "
+                "changes_the_machine=True"
+            )
+        return started(self._wire, procedure)
 
     def status(self) -> DeviceState:
         place = f"quantum-computers/{self._place}"

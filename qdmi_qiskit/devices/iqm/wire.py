@@ -39,7 +39,8 @@ class Wire:
     """JSON over one `requests.Session`. Safe to use from several threads."""
 
     def __init__(self, url: str, tokens: Tokens, timeout: float) -> None:
-        self._root, self._tokens, self._timeout = f"{url}/api/v1/", tokens, timeout
+        self._url, self._tokens, self._timeout = url, tokens, timeout
+        self._root = f"{url}/api/v1/"
         self._session = requests.Session()
         self._session.auth = tokens
         self._session.headers.update(
@@ -70,7 +71,7 @@ class Wire:
         """Read JSON; tries again where that may help.
 
         Args:
-            path: Below `/api/v1/`.
+            path: Below `/api/v1/`, or below the server if it begins with a slash.
             query: Parameters.
             patience: Seconds that the server may hold the answer back.
             optional: Return None where the server has no such thing (404).
@@ -129,18 +130,18 @@ class Wire:
             _pause(attempt)
         raise ProtocolError(f"no answer to {path}")  # pragma: no cover - the loop returns
 
-    def submit(self, path: str, query: Mapping[str, Any], body: bytes, tag: str) -> Any:
+    def submit(self, path: str, query: Mapping[str, Any], body: bytes, look: str) -> Any:
         """POST a job once.
 
         Args:
             path: Below `/api/v1/`.
             query: Parameters.
             body: JSON.
-            tag: Under which the job can be looked for.
+            look: What to do where nobody knows whether the job exists.
 
         Raises:
             UnavailableError: Nothing was queued.
-            SubmitUnknownError: The job may exist; the message names the tag.
+            SubmitUnknownError: The job may exist; the message ends with `look`.
             QdmiError: One of `refusals`: nothing was queued.
         """
         renewed = False
@@ -151,7 +152,7 @@ class Wire:
                     return _json(reply)
             except requests.RequestException as error:
                 if not _nothing_was_sent(error):
-                    raise self._unknown(tag, str(error)) from error
+                    raise self._unknown(look, str(error)) from error
                 if attempt == ATTEMPTS - 1:
                     raise self._unreachable(error) from error
                 _pause(attempt)
@@ -168,7 +169,7 @@ class Wire:
             if reply.status_code == 408 or (
                 reply.status_code >= 500 and not (reply.status_code == 503 and found.spoken)
             ):
-                raise self._unknown(tag, str(found.error))
+                raise self._unknown(look, str(found.error))
             raise found.error
         raise ProtocolError(f"no answer to {path}")  # pragma: no cover - the loop returns
 
@@ -184,7 +185,7 @@ class Wire:
         headers = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
         return self._session.request(
             method,
-            self._root + path,
+            self._url + path if path.startswith("/") else self._root + path,
             params=query,
             data=body,
             headers=headers,
@@ -200,11 +201,10 @@ class Wire:
             f"the IQM server {self._root} cannot be reached: {self._tokens.hidden(str(error))}"
         )
 
-    def _unknown(self, tag: str, why: str) -> SubmitUnknownError:
+    def _unknown(self, look: str, why: str) -> SubmitUnknownError:
         return SubmitUnknownError(
-            f"the connection to {self._root} broke after the job was sent "
-            f"({self._tokens.hidden(why)}), so it may be queued: look among your IQM jobs for the "
-            f"tag {tag!r} before you send it again"
+            f"the connection to {self._url} broke after the job was sent "
+            f"({self._tokens.hidden(why)}), so it may be queued: {look}"
         )
 
 
