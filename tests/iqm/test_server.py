@@ -90,6 +90,13 @@ def test_some_observations_are_useless(shared):
     assert "characterization.model.QB6.t1_time" in fields
 
 
+def test_observations_can_all_be_sound():
+    with IQMServer("garnet", spoilt=False) as server:
+        text = Asker(server).raw("GET", "api/v1/calibration-sets/garnet/default/metrics").body
+    assert not any(word in text for word in (b"NaN", b"Infinity", b'"value":null', b":true"))
+    assert b"QB5.t1_time" in text
+
+
 def test_calibration_set_has_durations_and_frequencies_in_si_units(shared):
     listed = shared.get("calibration-sets/garnet/default")["observations"]
     found = {each["dut_field"]: (each["value"], each["unit"]) for each in listed}

@@ -18,6 +18,7 @@ from qdmi_qiskit.testing.iqm_server import IQMServer, rehearse
 from tests.iqm.server_asker import ONE, Asker
 
 MODULE = "qdmi_qiskit.testing.iqm_server"
+pytest_plugins = [f"{MODULE}.fixtures"]
 
 
 @pytest.fixture
@@ -154,6 +155,11 @@ def test_wrong_names_are_refused():
         _ = server.jobs_created
     with pytest.raises(ConfigError, match="no quantum computer"):
         server.environment()
+
+
+def test_fixture_is_a_running_server(iqm_server):
+    assert Asker(iqm_server).get("quantum-computers/deneb/health")["healthy"] is True
+    assert iqm_server.behaviour.noise
 
 
 def test_rehearsal_gives_an_environment():

@@ -14,6 +14,7 @@ class Behaviour:
 
     Attributes:
         noise: Whether the figures of the calibration sets are obeyed; else results are exact.
+        spoilt: Whether calibration sets that are made from now on have useless observations.
         key_order: In which order results list measurement keys.
         queue_seconds: How long a job waits before it is executed.
         execution_seconds: How long each circuit takes, beyond the simulation.
@@ -32,6 +33,7 @@ class Behaviour:
     """
 
     noise: bool = True
+    spoilt: bool = True
     key_order: KeyOrder = "program"
     queue_seconds: float = 0.0
     execution_seconds: float = 0.0

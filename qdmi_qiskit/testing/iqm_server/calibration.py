@@ -64,6 +64,7 @@ class Calibration:
         figures: Fidelity and duration by gate, implementation and locus.
         sites: T1, T2, frequency and readout errors by component.
         has_metrics: False for a set whose quality nobody measured.
+        spoilt: Whether some of its observations are useless.
     """
 
     id: UUID
@@ -74,6 +75,7 @@ class Calibration:
     figures: Mapping[tuple[str, str, Locus], Figures]
     sites: Mapping[str, Site]
     has_metrics: bool = True
+    spoilt: bool = False
 
     def components(self, names: tuple[str, ...]) -> list[str]:
         """Return those of `names` that some gate can use."""
@@ -95,8 +97,18 @@ class Calibration:
         return self.figures.get((gate, name, locus), Figures())
 
 
-def calibrate(chip: Chip, number: int, seed: int, *, has_metrics: bool = True) -> Calibration:
-    """Return the calibration set of a number, the same at each call."""
+def calibrate(
+    chip: Chip, number: int, seed: int, *, has_metrics: bool = True, spoilt: bool = True
+) -> Calibration:
+    """Return the calibration set of a number, the same at each call.
+
+    Args:
+        chip: What is calibrated.
+        number: 1 for the first.
+        seed: Of the figures.
+        has_metrics: False leaves the quality unmeasured.
+        spoilt: Whether some observations are useless; on a star none ever is.
+    """
     source = np.random.default_rng([crc32(chip.alias.encode()), number, seed])
     live = tuple(name for name in chip.qubits if name not in chip.dead)
     gates = _gates(chip, live)
@@ -108,7 +120,9 @@ def calibrate(chip: Chip, number: int, seed: int, *, has_metrics: bool = True) -
         for implementation, loci in known.implementations.items()
         for locus in loci
     }
-    sites, figures = _spoilt(chip, sites, figures)
+    spoilt = spoilt and not chip.resonators
+    if spoilt:
+        _spoil(sites, figures)
     return Calibration(
         uuid5(NAMESPACE_URL, f"loopback:{chip.alias}:{number}:{seed}"),
         number,
@@ -118,6 +132,7 @@ def calibrate(chip: Chip, number: int, seed: int, *, has_metrics: bool = True) -
         figures,
         sites,
         has_metrics,
+        spoilt,
     )
 
 
@@ -181,15 +196,10 @@ def _figures(
     return Figures()
 
 
-def _spoilt(
-    chip: Chip, sites: dict[str, Site], figures: dict[tuple[str, str, Locus], Figures]
-) -> tuple[dict[str, Site], dict[tuple[str, str, Locus], Figures]]:
-    """Forget on a grid what its useless observations fail to say."""
-    if chip.resonators:
-        return sites, figures
+def _spoil(sites: dict[str, Site], figures: dict[tuple[str, str, Locus], Figures]) -> None:
+    """Forget what useless observations fail to say."""
     wrong = 1 - (figures["measure", "constant", ("QB9",)].fidelity or 0)
     sites["QB5"] = replace(sites["QB5"], t1=None)
     sites["QB9"] = replace(sites["QB9"], prob_meas1_prep0=wrong, prob_meas0_prep1=wrong)
     for key in (("prx", "drag_crf_sx", ("QB7",)), ("cz", "crf", ("QB13", "QB14"))):
         figures[key] = replace(figures[key], fidelity=None)
-    return sites, figures

@@ -27,7 +27,9 @@ class Machine:
         self._behaviour, self._seed = behaviour, seed
         self._entropy = np.random.SeedSequence(seed)
         self._lock = threading.Lock()
-        self._sets = {each.alias: [calibrate(each, 1, seed)] for each in self.chips}
+        self._sets = {
+            each.alias: [calibrate(each, 1, seed, spoilt=behaviour.spoilt)] for each in self.chips
+        }
         self._failures: deque[JobError] = deque()
 
     def find(self, name: str) -> Chip | None:
@@ -64,7 +66,13 @@ class Machine:
         """Put a new calibration set into use; the old ones stay."""
         with self._lock:
             sets = self._sets[on.alias]
-            fresh = calibrate(on, len(sets) + 1, self._seed, has_metrics=has_metrics)
+            fresh = calibrate(
+                on,
+                len(sets) + 1,
+                self._seed,
+                has_metrics=has_metrics,
+                spoilt=self._behaviour.spoilt,
+            )
             sets.append(fresh)
             return fresh
 

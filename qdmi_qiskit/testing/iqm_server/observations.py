@@ -1,8 +1,9 @@
 """Architectures and observation sets as IQM Server writes them.
 
-On a grid some observations are useless, as some always are: an invalid one (the fidelity of prx
-on QB7), NaN (cz on QB13, QB14), null (the readout errors of QB9, T2 echo of QB3), a missing one
-(T1 of QB5), and ones that are no numbers at all.
+Unless told otherwise, some observations of a grid are useless, as some always are: an invalid one
+(the fidelity of prx on QB7), NaN (cz on QB13, QB14), null (the readout errors of QB9, T2 echo of
+QB3), a missing one (T1 of QB5), and ones that are no numbers at all. QDMI-on-IQM 1.5 cannot open a
+machine that has NaN or null.
 """
 
 from __future__ import annotations
@@ -118,14 +119,13 @@ def _settings(calibration: Calibration) -> Iterator[Observation]:
 
 
 def _metrics(calibration: Calibration) -> Iterator[Observation]:
-    grid = not calibration.chip.resonators
     for name, site in calibration.sites.items():
         model = f"characterization.model.{name}"
         times: Mapping[str, float | None] = {"t1_time": site.t1, "t2_time": site.t2}
         for field, value in times.items():
             if value is not None:
                 yield f"{model}.{field}", value, "s", False
-        echo = None if grid and name == "QB3" else 1.7 * (site.t2 or 0.0)
+        echo = None if calibration.spoilt and name == "QB3" else 1.7 * (site.t2 or 0.0)
         yield f"{model}.t2_echo_time", echo, "s", False
     for (gate, implementation, locus), figures in calibration.figures.items():
         if gate not in _EXPERIMENTS:
@@ -140,7 +140,7 @@ def _metrics(calibration: Calibration) -> Iterator[Observation]:
             yield f"{prefix}.fidelity{suffix}", math.nan, "", False
         if experiment == "ssro":
             site = calibration.sites[locus[0]]
-            spoilt = grid and locus == ("QB9",)
+            spoilt = calibration.spoilt and locus == ("QB9",)
             yield (
                 f"{prefix}.error_0_to_1",
                 None if spoilt else site.prob_meas1_prep0,
@@ -153,6 +153,6 @@ def _metrics(calibration: Calibration) -> Iterator[Observation]:
                 "",
                 False,
             )
-    if grid:
+    if calibration.spoilt:
         yield "metrics.ghz_state.QB1__QB2__QB4.coherence_lower_bound", 0.91, "", False
         yield "metrics.qndness.measure.constant.QB2.repeatability", math.inf, "", False
