@@ -26,6 +26,10 @@ jobs; `server.pause()` keeps jobs waiting; `server.fail_next_job()` speaks for i
 What the real server refuses at once is refused at once, with its status and `error_code`: shape
 and types of the body, unknown fields, sizes, tokens, timeslots. What its station finds later is
 accepted and fails as a job: gates, arguments, loci, keys, MOVEs, durations.
+
+Not here: pulse jobs, QIR, channel properties, a list of jobs (the real API has none either).
+Dynamical decoupling and active reset are checked and change nothing; qubits relax in gates and in
+`delay`, not while they merely wait.
 """
 
 from qdmi_qiskit.testing.iqm_server.behaviour import Behaviour

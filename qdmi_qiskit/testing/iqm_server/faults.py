@@ -26,6 +26,7 @@ class Fault:
         path: Pattern that is searched for in the path, `/api/v1/...`.
         skip: How many matching requests pass before the first is hit.
         retry_after: Seconds to announce with `throttle` and `error`; None: nothing announced.
+            The real one sends whole numbers; a fraction keeps tests short.
         status: Of `error`.
         seconds: Of `slow`.
     """
