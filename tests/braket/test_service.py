@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ from botocore.exceptions import (
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.testing.braket_service import BraketService, fixture
 from qdmi_qiskit.testing.braket_service.documents.parts import PROGRAM, PROGRAM_SET
-from qdmi_qiskit.testing.braket_service.rehearse import rehearse
+from qdmi_qiskit.testing.braket_service.rehearse import rehearse, separate
 from tests.braket.service_user import BUCKET, PI, REGION, User, box, program, program_set
 
 STATES = ("CREATED", "QUEUED", "RUNNING")
@@ -282,3 +284,22 @@ def test_a_device_may_change_while_the_service_runs(fresh):
     fresh.devices["garnet"].document["action"][PROGRAM]["supportedOperations"].remove("x")
     with pytest.raises(ClientError, match="x which is not"):
         user.create(program("OPENQASM 3.0;\nqubit[1] q;\nx q[0];"))
+
+
+def test_a_service_in_a_process_of_its_own():
+    with separate("--region", "eu-north-1", "--lifetime", "60") as environment:
+        wanted = {**environment, "PATH": os.environ["PATH"]}
+        ran = subprocess.run([sys.executable, "-c", SCRIPT], env=wanted, timeout=60, check=False)
+        port = int(environment["AWS_ENDPOINT_URL"].rpartition(":")[2])
+        assert ran.returncode == 0
+    with pytest.raises(OSError, match="refused"):
+        http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
+
+
+def test_results_may_be_indented():
+    with BraketService(pretty=True, buckets={BUCKET: REGION}) as running:
+        user = User(running)
+        task = user.done(user.create(program(box("prx(pi, 0) $4;", 4, 5)), shots=2))
+        body = running.objects.get(BUCKET, f"{task['outputS3Directory']}/results.json")
+    assert body.count(b"\n") > 10
+    assert json.loads(body)["measurements"] == [[1, 0]] * 2

@@ -285,3 +285,23 @@ def test_regions(user, shared):
     other.s3.create_bucket(Bucket="elsewhere-bucket")
     with pytest.raises(ClientError, match="is not in eu-north-1"):
         user.create(program(box("", 1)), outputS3Bucket="elsewhere-bucket")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "shots", "words"),
+    [
+        ("", 0, "needs result types"),
+        ("#pragma braket result sample z(q[0])", 0, "sample takes 1 to"),
+        ("#pragma braket result state_vector", 10, "state_vector takes 0 to 0"),
+        ("#pragma braket result density_matrix q[0]", 0, "not supported"),
+    ],
+)
+def test_result_types_have_their_range_of_shots(shared, pragma, shots, words):
+    with pytest.raises(ClientError, match=words):
+        User(shared, "sv1").create(program(f"{VIRTUAL}x q[0];\n{pragma}\n"), shots=shots)
+
+
+def test_result_types_of_a_verbatim_program(user):
+    source = box("prx(pi, 0) $4;") + "#pragma braket result expectation z($4)\n"
+    result = user.result(program(source.replace("bit[0] b;\n", "")), shots=10)
+    assert result["resultTypes"][0]["value"] == -1.0

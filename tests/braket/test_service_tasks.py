@@ -157,3 +157,22 @@ def test_devices_can_be_searched(user):
     rule = {"name": "deviceArn", "values": [user.device]}
     found = user.braket.search_devices(filters=[rule])["devices"]
     assert [each["deviceName"] for each in found] == ["Garnet"]
+
+
+def test_the_queue_of_a_device_counts_what_waits(fresh):
+    user = User(fresh)
+    fresh.hold("QUEUED")
+    user.create(program(box("", 1)))
+    user.create(program(box("", 1)))
+    queue = user.braket.get_device(deviceArn=user.device)["deviceQueueInfo"]
+    assert [each["queueSize"] for each in queue[:2]] == ["2", "0"]
+    fresh.devices["garnet"].queue[0] = ("QUANTUM_TASKS_QUEUE", ">4000", "Normal")
+    queue = user.braket.get_device(deviceArn=user.device)["deviceQueueInfo"]
+    assert queue[0]["queueSize"] == ">4000"
+
+
+def test_a_state_that_nobody_knows(user, shared):
+    task = user.create(program(box("", 1)))
+    shared.faults.show_status("NOT_SET")
+    assert user.get(task)["status"] == "NOT_SET"
+    assert user.done(task)["status"] == "COMPLETED"

@@ -1,9 +1,10 @@
-"""The loopback service is the real one to the unmodified SDK and to Qiskit's provider for it."""
+"""The loopback service is the real one to the unmodified SDK."""
 
 from __future__ import annotations
 
 import gc
 import json
+import random
 import warnings
 
 import pytest
@@ -13,15 +14,16 @@ pytest.importorskip("braket.aws")
 
 from braket.aws import AwsDevice, AwsQuantumTask
 from braket.circuits import Circuit, FreeParameter, Observable
+from braket.default_simulator import StateVectorSimulator
 from braket.device_schema.standardized_gate_model_qpu_device_properties_v2 import (
     StandardizedGateModelQpuDeviceProperties as StandardizedV2,
 )
 from braket.ir.openqasm import Program
 from braket.program_sets import CircuitBinding, ProgramSet
-from qiskit import QuantumCircuit, transpile
 
 from qdmi_qiskit.testing.braket_service import BraketService
 from qdmi_qiskit.testing.braket_service.documents.versions import future, second
+from qdmi_qiskit.testing.braket_service.simulate import execute
 
 PI = 3.141592653589793
 
@@ -276,42 +278,21 @@ def test_the_sdk_does_not_read_a_document_of_the_future(service, monkeypatch):
         AwsDevice(service.devices["garnet"].arn)
 
 
-@pytest.mark.filterwarnings("ignore:Device does not support global phase:UserWarning")
-class TestQiskitBraketProvider:
-    """Qiskit's provider for Braket, unmodified."""
-
-    @pytest.fixture(autouse=True)
-    def _installed(self):
-        pytest.importorskip("qiskit_braket_provider")
-
-    @pytest.fixture
-    def provider(self):
-        from qiskit_braket_provider import BraketProvider
-
-        return BraketProvider()
-
-    @pytest.fixture
-    def circuit(self):
-        found = QuantumCircuit(3, 3)
-        found.x(0)
-        found.measure([0, 1, 2], [1, 2, 0])
-        return found
-
-    def test_virtual_qubits_on_a_simulator(self, provider, circuit):
-        backend = provider.get_backend("SV1")
-        assert backend.run(circuit, shots=20).result().get_counts() == {"010": 20}
-
-    @pytest.mark.parametrize("name", ["Garnet", "Forte Enterprise 1"])
-    def test_verbatim_on_a_qpu(self, provider, circuit, name):
-        backend = provider.get_backend(name)
-        isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=1)
-        found = backend.run(isa, shots=200, verbatim=True).result().get_counts()
-        assert found == {"010": 200}
-
-    def test_its_sampler_sends_a_program_set(self, service, provider, circuit):
-        from qiskit_braket_provider import BraketSampler
-
-        sampler = BraketSampler(provider.get_backend("Garnet"))
-        found = sampler.run([circuit, circuit], shots=10).result()
-        assert [each.data.c.get_counts() for each in found] == [{"010": 10}, {"010": 10}]
-        assert service.tasks[-1].work.program_set
+@pytest.mark.parametrize("number", range(12))
+def test_what_is_replaced_in_the_simulator_changes_no_bit(number):
+    """Flips, swaps and CNOTs: one outcome, which the simulator by itself gives too."""
+    source_of_choice = random.Random(number)
+    labels = source_of_choice.sample(range(40), 9)
+    lines = ["OPENQASM 3.0;", "bit[6] b;"]
+    for _ in range(source_of_choice.randrange(12)):
+        gate, width = source_of_choice.choice([("x", 1), ("cnot", 2), ("swap", 2), ("ccnot", 3)])
+        places = ", ".join(f"${k}" for k in source_of_choice.sample(labels[:6], width))
+        lines.append(f"{gate} {places};")
+    measured = source_of_choice.sample(labels, 4)
+    bits = source_of_choice.sample(range(6), 4)
+    lines += [f"b[{b}] = measure ${k};" for b, k in zip(bits, measured, strict=True)]
+    program = Program(source="\n".join(lines))
+    plain = StateVectorSimulator().run_openqasm(program, shots=3)
+    ours = execute(program.source, {}, 3)
+    assert ours.rows.tolist() == [[int(bit) for bit in row] for row in plain.measurements]
+    assert ours.qubits == plain.measuredQubits

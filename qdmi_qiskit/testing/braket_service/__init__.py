@@ -7,6 +7,7 @@
         boto3.client("braket").search_devices(filters=[])
 
     service.environment("us-east-1")             # the same, for another process
+    service.devices["garnet"].status = "OFFLINE"
     service.devices["garnet"].queue[0] = ("QUANTUM_TASKS_QUEUE", ">4000", "Normal")
     service.faults.drop("CreateQuantumTask", accepted=True)   # the answer is lost
     service.hold("QUEUED"); service.release()    # a queue without end
@@ -16,7 +17,8 @@
 Braket (REST-JSON), S3 and STS answer on one port, told apart by the signature; regions are read
 from it too. Nothing leaves 127.0.0.1 and no credentials of anyone are needed. It needs
 `amazon-braket-sdk` (imported when the first task comes), for its parser and its simulators.
-Devices: `documents`; in pytest: `fixture.braket_service`; a command: `rehearse.rehearse`.
+Devices: `documents`; in pytest: `fixture.braket_service`; a command: `rehearse.rehearse`;
+in a process of its own: `rehearse.separate` or `python -m qdmi_qiskit.testing.braket_service`.
 """
 
 from qdmi_qiskit.testing.braket_service.documents import Device, devices

@@ -111,7 +111,11 @@ class Api:
         if device is None:
             raise missing(f"device {arn} not found in {request.region}")
         queue = [
-            {"queue": name, "queueSize": size, "queuePriority": priority}
+            {
+                "queue": name,
+                "queueSize": str(self._world.tasks.waiting(device)) if size is None else size,
+                "queuePriority": priority,
+            }
             for name, size, priority in device.queue
         ]
         document = json.dumps(device.document)
@@ -144,6 +148,7 @@ class Api:
         task = self._task(request, arn)
         found = _task_summary(task)
         place = self._world.tasks.position(task)
+        found["status"] = self._world.faults.take_status() or found["status"]
         found["deviceParameters"] = task.request.get("deviceParameters") or "{}"
         found["numSuccessfulShots"] = task.good_shots
         found["actionMetadata"] = _action(task)

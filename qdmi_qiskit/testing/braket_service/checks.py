@@ -193,6 +193,8 @@ def _programs(found: Work, request: Mapping[str, Any], device: Device) -> None:
         if reading.errors:
             failures.append({"programIndex": i, "errors": reading.errors})
             continue
+        if errors := _result_types(reading.results, found.shots, device):
+            failures.append({"programIndex": i, "errors": errors})
         for j, row in enumerate(rows):
             if errors := reading.with_inputs(row):
                 failures.append({"programIndex": i, "inputsIndex": j, "errors": errors})
@@ -205,6 +207,22 @@ def _programs(found: Work, request: Mapping[str, Any], device: Device) -> None:
             programSetValidationFailures=failures,
         )
     raise invalid("; ".join(failures[0]["errors"]))
+
+
+def _result_types(asked: list[str], shots: int, device: Device) -> list[str]:
+    """Return what is wrong with result types: each has its range of shots."""
+    if not shots and not asked:
+        return ["a task without shots needs result types"]
+    ranges = {
+        each["name"].lower(): (each["minShots"], each["maxShots"])
+        for each in device.action["supportedResultTypes"]
+    }
+    wrong = []
+    for name in asked:
+        least, most = ranges.get(name.replace("_", ""), (0, shots))
+        if not least <= shots <= most:
+            wrong.append(f"the result type {name} takes {least} to {most} shots, not {shots}")
+    return wrong
 
 
 def _set_failure(program: int, row: int | None, words: str) -> Exception:

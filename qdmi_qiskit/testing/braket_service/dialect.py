@@ -6,6 +6,7 @@ The default simulator executes nearly everything; a device of the service does n
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from qdmi_qiskit.testing.braket_service.operands import Operands, Reading
 from qdmi_qiskit.testing.braket_service.rules import Rules
 
+_LOCK = threading.Lock()
 FEEDFORWARD = frozenset({"cc_prx", "measure_ff"})
 
 
@@ -25,6 +27,12 @@ def read(source: str, rules: Rules, experimental: bool) -> Reading:
         rules: Of the device.
         experimental: Whether experimental capabilities are enabled (feed-forward).
     """
+    with _LOCK:
+        return _read(source, rules, experimental)
+
+
+def _read(source: str, rules: Rules, experimental: bool) -> Reading:
+    """Read a program, one at a time: parsers share tables."""
     parser = importlib.import_module("braket.default_simulator.openqasm.parser.openqasm_parser")
     reader = _Reader(rules, experimental)
     try:
@@ -120,9 +128,12 @@ class _Reader(Operands):
             self.verbatim = "verbatim" in self.rules.pragmas
             known = self.verbatim
         elif name == "result":
-            known = f"braket_result_type_{words[2].partition('(')[0]}" in self.rules.pragmas
+            kind = words[2].partition("(")[0] if len(words) > 2 else ""
+            known = f"braket_result_type_{kind}" in self.rules.pragmas
+            self.found.results.append(kind)
         elif name == "noise":
-            known = f"braket_noise_{words[2].partition('(')[0]}" in self.rules.pragmas
+            kind = words[2].partition("(")[0] if len(words) > 2 else ""
+            known = f"braket_noise_{kind}" in self.rules.pragmas
         else:
             known = f"braket_{name}_matrix" in self.rules.pragmas
         if not known:

@@ -10,6 +10,7 @@ STATUS = {
     "ConflictException": 409,
     "DeviceOfflineException": 424,
     "DeviceRetiredException": 410,
+    "ExpiredTokenException": 403,
     "InternalServiceException": 500,
     "MissingAuthenticationTokenException": 403,
     "ResourceNotFoundException": 404,

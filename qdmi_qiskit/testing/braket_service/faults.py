@@ -53,6 +53,7 @@ class Faults:
         self._faults: list[Fault] = []
         self._delays: dict[str, float] = {}
         self._deaf = 0
+        self._statuses: list[str] = []
         self._endings: list[Ending] = []
 
     def throttle(self, operation: str = "*", times: int | None = 1) -> None:
@@ -118,12 +119,18 @@ class Faults:
         with self._lock:
             self._deaf += times
 
+    def show_status(self, status: str, times: int = 1) -> None:
+        """Let GetQuantumTask say something else about the state, such as NOT_SET."""
+        with self._lock:
+            self._statuses += [status] * times
+
     def clear(self) -> None:
         """Forget all faults."""
         with self._lock:
             self._faults.clear()
             self._delays.clear()
             self._deaf = 0
+            self._statuses.clear()
             self._endings.clear()
 
     def seconds(self, operation: str) -> float:
@@ -154,6 +161,11 @@ class Faults:
         with self._lock:
             self._deaf -= (deaf := self._deaf > 0)
             return deaf
+
+    def take_status(self) -> str | None:
+        """Return what GetQuantumTask is to say instead of the state."""
+        with self._lock:
+            return self._statuses.pop(0) if self._statuses else None
 
     def _add(self, fault: Fault) -> None:
         with self._lock:

@@ -21,11 +21,13 @@ class Reading:
     Attributes:
         errors: Sentences; empty: the program is accepted.
         inputs: Names of its `input` variables.
+        results: Result types that it asks for.
         angles: Triples (line, expression, accepted values) that depend on inputs.
     """
 
     errors: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
     angles: list[tuple[int, Any, tuple[float, ...]]] = field(default_factory=list)
 
     def with_inputs(self, given: dict[str, float]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from qdmi_qiskit.errors import ConfigError
@@ -44,6 +47,30 @@ def rehearse(
             ).returncode
         except subprocess.TimeoutExpired:
             return 124
+
+
+@contextmanager
+def separate(*arguments: str) -> Iterator[dict[str, str]]:
+    """Start the service in a process of its own, for measurements and for tests of clients.
+
+    Args:
+        arguments: Of `python -m qdmi_qiskit.testing.braket_service`.
+
+    Yields:
+        The variables that point a client at it. The process ends with the context, with this
+        process, or after its lifetime.
+    """
+    command = [sys.executable, "-m", "qdmi_qiskit.testing.braket_service", *arguments]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if process.stdout is None or not (line := process.stdout.readline()):
+                raise ConfigError(f"the loopback Braket did not start: {' '.join(command)}")
+            yield json.loads(line)
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def found(devices: Mapping[str, Device], locator: str) -> Device:

@@ -66,6 +66,7 @@ class BraketService:
         clock: Returns the time in UTC, for execution windows; None: devices always execute.
         buckets: Buckets that exist, by name, with their region.
         poll: Milliseconds between polls that every device suggests; None: as in its document.
+        pretty: Results are indented, as some of the real ones are.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class BraketService:
         clock: Callable[[], datetime] | None = None,
         buckets: Mapping[str, str] | None = None,
         poll: int | None = None,
+        pretty: bool = False,
     ) -> None:
         self.faults = Faults()
         self.devices = dict(documents.devices() if devices is None else devices)
@@ -99,7 +101,8 @@ class BraketService:
             seed=seed,
             open_now=lambda device: executes(device, self.clock),
         )
-        self._api = api.Api(World(self.devices, self.objects, self._tasks, concurrent))
+        self._tasks.pretty = pretty
+        self._api = api.Api(World(self.devices, self.objects, self._tasks, self.faults, concurrent))
         self.rates = Rates() if rates else None
         self._lock = threading.Lock()
         self._calls: list[Call] = []

@@ -7,6 +7,7 @@ Both end with the service.
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections import Counter
@@ -79,7 +80,7 @@ class Tasks:
         seed: int,
         open_now: Callable[[Device], bool],
     ) -> None:
-        self.step = step
+        self.step, self.pretty = step, False
         self._store, self._faults, self._account, self._seed = store, faults, account, seed
         self._open_now = open_now
         self._change = threading.Condition()
@@ -138,6 +139,11 @@ class Tasks:
         """Return all tasks, the oldest first."""
         with self._change:
             return list(self._tasks.values())
+
+    def waiting(self, device: Device) -> int:
+        """Return how many tasks wait for a device."""
+        with self._change:
+            return sum(t.device is device and t.state in NEXT for t in self._active)
 
     def position(self, task: Task) -> int | None:
         """Return the place in the queue of its device, from 1; None: it is not in the queue."""
@@ -235,7 +241,8 @@ class Tasks:
 
     def _end(self, task: Task, end: End) -> None:
         """End a task; its results are there before its state says so."""
-        for name, body in end.files.items():
+        for name, found in end.files.items():
+            body = json.dumps(json.loads(found), indent=2).encode() if self.pretty else found
             self._store.put(task.request["outputS3Bucket"], f"{task.directory}/{name}", body)
         task.good_shots = end.good_shots
         task.reason, task.ended = end.reason, datetime.now(UTC)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
+from uuid import uuid4
 
 from qdmi_qiskit.testing.braket_service.faults import Fault
 
@@ -118,6 +119,9 @@ class Handler(BaseHTTPRequestHandler):
             body = body[: int(len(body) * fault.keep)]
             whole = whole if fault.kind == "cut" else len(body)
         self.send_response(response.status)
+        number = str(uuid4())
+        self.send_header("x-amzn-RequestId", number)
+        self.send_header("x-amz-request-id", number)
         for name, value in response.headers.items():
             self.send_header(name, value)
         if response.status != 204:

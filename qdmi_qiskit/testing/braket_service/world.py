@@ -10,6 +10,7 @@ from datetime import datetime
 
 from qdmi_qiskit.testing.braket_service.bucket import Store
 from qdmi_qiskit.testing.braket_service.documents import Device
+from qdmi_qiskit.testing.braket_service.faults import Faults
 from qdmi_qiskit.testing.braket_service.tasks import Tasks
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -36,6 +37,7 @@ class World:
     devices: dict[str, Device]
     store: Store
     tasks: Tasks
+    faults: Faults
     concurrent: int | None = None
 
     def device(self, arn: str, region: str) -> Device | None:

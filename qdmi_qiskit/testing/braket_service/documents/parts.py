@@ -55,7 +55,8 @@ class Device:
 
     Attributes:
         regions: Where it can be found; a QPU is in one.
-        queue: Rows (queue, size, priority) of `deviceQueueInfo`; sizes are text.
+        queue: Rows (queue, size, priority) of `deviceQueueInfo`; sizes are text;
+            None: as many as wait in the service.
         angles: Angles that a native gate accepts, by its name; others: any.
         histograms: Results are `measurementProbabilities`, not rows of bits.
         density: It simulates noise.
@@ -68,9 +69,9 @@ class Device:
     regions: tuple[str, ...]
     document: Document
     status: str = "ONLINE"
-    queue: list[tuple[str, str, str]] = field(
+    queue: list[tuple[str, str | None, str]] = field(
         default_factory=lambda: [
-            ("QUANTUM_TASKS_QUEUE", "0", "Normal"),
+            ("QUANTUM_TASKS_QUEUE", None, "Normal"),
             ("QUANTUM_TASKS_QUEUE", "0", "Priority"),
             ("JOBS_QUEUE", "0 (0 prioritized job(s) running)", "Normal"),
         ]
@@ -173,7 +174,12 @@ def results(least: int, most: int) -> list[Document]:
     """Return the result types that need shots."""
     observables = ["x", "y", "z", "h", "i"]
     return [
-        {"name": name, "observables": observables, "minShots": least, "maxShots": most}
+        {
+            "name": name,
+            "observables": observables,
+            "minShots": max(least, int(name == "Sample")),
+            "maxShots": most,
+        }
         for name in ("Sample", "Expectation", "Variance")
     ] + [{"name": "Probability", "observables": None, "minShots": least, "maxShots": most}]
 
