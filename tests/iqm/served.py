@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from urllib.parse import quote
 
 import requests
 import responses
@@ -30,8 +31,9 @@ class Served:
         ]
         self.limits = {"max_executions_per_job": 100_000} if limits is None else limits
         self.status, self.shots = "completed", None
-        qc = f"{API}/quantum-computers/{kind}"
-        self.sets = f"{API}/calibration-sets/{kind}"
+        place = quote(kind, safe="")
+        qc = f"{API}/quantum-computers/{place}"
+        self.sets = f"{API}/calibration-sets/{place}"
         self.jobs = f"{API}/jobs"
         self.answer("GET", f"{API}/quantum-computers", {"quantum_computers": self.computers})
         self.answer(
@@ -44,7 +46,7 @@ class Served:
         self.answer("GET", f"{qc}/queue-availability", {"queue_length": 3, "available": []})
         self.calibration("default", lambda: self.default)
         self.calibration(recorded.SET, lambda: self.raw)
-        self.answer("POST", f"{self.jobs}/{kind}/circuit", self._submitted)
+        self.answer("POST", f"{self.jobs}/{place}/circuit", self._submitted)
         job = f"{self.jobs}/{recorded.JOB}"
         self.answer("GET", job, lambda _: recorded.job(self.status))
         self.answer("GET", f"{job}/payload", lambda _: self.bodies[-1])

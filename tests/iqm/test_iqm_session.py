@@ -123,6 +123,13 @@ def test_a_wrong_or_missing_name_lists_the_right_ones(mock):
         server.open("garnett")
 
 
+def test_a_colon_in_an_alias_is_part_of_the_name(mock):
+    server = Served(mock, "garnet:mock", raw=recorded.garnet())
+    session = server.open("garnet:mock")
+    assert (session.spec().name, session.spec().simulator) == ("garnet:mock", True)
+    assert any("garnet%3Amock" in url for url in server.urls)
+
+
 def test_a_set_without_metrics_still_opens(server):
     server.instead("GET", f"/calibration-sets/garnet/{recorded.SET}/metrics", [error(404)])
     spec = server.open("garnet").spec()
@@ -247,10 +254,17 @@ def test_reading_survives_two_faults(server, pauses, fault):
 
 
 def test_reading_gives_up_in_the_end(server, pauses):
-    server.instead("GET", "/quantum-computers", [error(503, "closed")] * 100)
+    server.instead("GET", "/quantum-computers", [error(503, "closed")] * wire.FIRST_ATTEMPTS)
     with pytest.raises(UnavailableError, match="closed"):
         server.open("garnet")
-    assert server.counts["GET", "/quantum-computers"] == wire.ATTEMPTS
+    assert server.counts["GET", "/quantum-computers"] == wire.FIRST_ATTEMPTS
+    assert 1 < sum(pauses) < 5
+    session = server.open("garnet")
+    pauses.clear()
+    server.instead("GET", "/quantum-computers/garnet/health", [error(503, "closed")] * 100)
+    with pytest.raises(UnavailableError, match="closed"):
+        session.status()
+    assert len(pauses) == wire.ATTEMPTS - 1
     assert 10 < sum(pauses) < 60
 
 

@@ -13,8 +13,12 @@ from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector
 from qiskit.transpiler import Target
 
+from qdmi_qiskit.devices.iqm.architecture import architecture_from
+from qdmi_qiskit.devices.iqm.encode import Encoder
+from qdmi_qiskit.devices.iqm.spec import spec_from
+from qdmi_qiskit.devices.iqm.star import StarRouter
 from qdmi_qiskit.errors import RejectedError
-from tests.iqm import lab
+from tests.iqm import lab, recorded
 from tests.iqm.test_iqm_encode import ansatz, outcome_of, probabilities
 from tests.iqm.wires import moves_are_closed, names, parsed
 
@@ -99,8 +103,24 @@ def test_delays_barriers_and_keys_go_through_the_router():
 
 
 def test_a_pair_without_a_way_is_refused():
+    """QB6 has no MOVE, and no more has QB5."""
+    raw = recorded.star()
+    loci = raw["gates"]["move"]["implementations"]["tgss"]["loci"]
+    loci.remove(["QB5", "CR1"])
+    encode = Encoder(architecture_from(raw), StarRouter())
     circuit = QuantumCircuit(6, 1)
-    circuit.append(QuantumCircuit(1, name="odd").to_gate(), [0])
+    circuit.cz(4, 5)
     circuit.measure(0, 0)
-    with pytest.raises(RejectedError, match="odd"):
-        lab.encoder("star")(circuit)
+    with pytest.raises(RejectedError, match="cz on"):
+        encode(circuit)
+    circuit = QuantumCircuit(6, 1)
+    circuit.cz(0, 5)
+    circuit.measure(0, 0)
+    assert moves_are_closed(parsed(encode(circuit))[0])
+
+
+def test_a_star_without_moves_has_no_czs():
+    raw = recorded.star()
+    del raw["gates"]["move"]
+    spec = spec_from("broken", architecture_from(raw))
+    assert "cz" not in {operation.name for operation in spec.operations}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from qdmi_qiskit.errors import ProtocolError
@@ -74,6 +75,11 @@ class Architecture:
         """Qubits that can be reset: by `reset` or the conditional gate that it is made of."""
         names = {locus[0] for name in ("reset", "cc_prx") for locus in self.gate(name).loci}
         return tuple(name for name in self.qubits if name in names)
+
+    @cached_property
+    def fictional(self) -> frozenset[Locus]:
+        """Ordered pairs of qubits that have a CZ by way of a resonator."""
+        return frozenset(pair for pair, _ in self.detours())
 
     def detours(self) -> Iterator[tuple[Locus, Detour]]:
         """Yield every fictional CZ of a star device with a way to make it; ordered pairs."""

@@ -118,7 +118,7 @@ class _Work:
         if name == "cz":
             # Stored one way only. A fictional CZ of a star device is not stored: MOVEs come later.
             stored = self._architecture.gate("cz").stored(*locus)
-            if stored is None and not self._architecture.resonators:
+            if stored is None and locus not in self._architecture.fictional:
                 self._refuse(f"has a cz on {locus}, where none is calibrated")
             self._append("cz", stored or locus)
         elif name == "barrier":

@@ -147,7 +147,7 @@ def _measurements(circuit: Any, table: Mapping[str, Any]) -> list[tuple[str, int
     widths = {key: len(rows[0]) if rows else 1 for key, rows in table.items()}
     instructions = circuit.get("instructions") if isinstance(circuit, Mapping) else None
     order = [
-        each["args"].get("key")
+        (each.get("args") or {}).get("key")
         for each in instructions or ()
         if isinstance(each, Mapping) and each.get("name") == "measure"
     ]

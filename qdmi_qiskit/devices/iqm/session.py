@@ -121,8 +121,9 @@ class IQMSession(Session):
             limits=self._limits,
         )
         most = self._limits.get("max_instructions_per_circuit")
-        router = self._router if architecture.gate("move").loci else None
-        return Snapshot(architecture, spec, Encoder(architecture, router, most))
+        router = self._router if architecture.fictional else None
+        longest = most if isinstance(most, int) and most > 0 else None
+        return Snapshot(architecture, spec, Encoder(architecture, router, longest))
 
     def _dynamic(self, calibration_set: str | None) -> Any:
         which = quote(calibration_set or "default", safe="")

@@ -27,7 +27,7 @@ from qdmi_qiskit.errors import ProtocolError, QdmiError, SubmitUnknownError, Una
 
 _log = logging.getLogger(__name__)
 
-ATTEMPTS = 8
+ATTEMPTS, FIRST_ATTEMPTS = 8, 4  # the latter until the server has answered once
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.25, 10.0, 120.0
 _CONNECT = 10.0
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -41,6 +41,7 @@ class Wire:
     def __init__(self, url: str, tokens: Tokens, timeout: float) -> None:
         self._url, self._tokens, self._timeout = url, tokens, timeout
         self._root = f"{url}/api/v1/"
+        self._reached = False
         self._session = requests.Session()
         self._session.auth = tokens
         self._session.headers.update(
@@ -99,12 +100,13 @@ class Wire:
         patience: float,
         ignored: Collection[int | str],
     ) -> Answer:
-        renewed = False
-        for attempt in range(ATTEMPTS):
-            last = attempt == ATTEMPTS - 1
+        renewed, attempts = False, ATTEMPTS if self._reached else FIRST_ATTEMPTS
+        for attempt in range(attempts):
+            last = attempt == attempts - 1
             try:
                 reply = self._send(method, path, query=query, patience=patience)
                 if reply.status_code < 300:
+                    self._reached = True
                     return _json(reply), reply.headers
             except (requests.ConnectionError, requests.Timeout) as error:
                 problem: QdmiError = self._unreachable(error)
