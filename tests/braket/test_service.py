@@ -16,7 +16,6 @@ pytest.importorskip("boto3")
 pytest.importorskip("braket.default_simulator")
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
 )
@@ -26,9 +25,6 @@ from qdmi_qiskit.testing.braket_service import BraketService, fixture
 from qdmi_qiskit.testing.braket_service.documents.parts import PROGRAM, PROGRAM_SET
 from qdmi_qiskit.testing.braket_service.rehearse import rehearse, separate
 from tests.braket.service_user import BUCKET, PI, REGION, User, box, program, program_set
-
-STATES = ("CREATED", "QUEUED", "RUNNING")
-ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +268,7 @@ sys.exit(0 if "Garnet" in [each["deviceName"] for each in found] else 3)
 
 
 def test_a_command_can_be_rehearsed():
-    assert rehearse("garnet", [sys.executable, "-c", SCRIPT], timeout=60) == 0
+    assert rehearse("braket:garnet", [sys.executable, "-c", SCRIPT], timeout=60) == 0
     assert rehearse("sv1", [sys.executable, "-c", SCRIPT], timeout=60) == 3
     assert rehearse("sv1", [sys.executable, "-c", "import time; time.sleep(60)"], timeout=1) == 124
     with pytest.raises(ConfigError, match="no device 'ankaa'"):

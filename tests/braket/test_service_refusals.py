@@ -9,16 +9,12 @@ import pytest
 pytest.importorskip("boto3")
 pytest.importorskip("braket.default_simulator")
 
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
 )
 
 from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.service_user import BUCKET, PI, REGION, User, box, program, program_set
-
-STATES = ("CREATED", "QUEUED", "RUNNING")
-ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("boto3")
 pytest.importorskip("braket.default_simulator")
 
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
 )
@@ -19,54 +18,39 @@ from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.service_user import BUCKET, REGION, User, box, program
 
 STATES = ("CREATED", "QUEUED", "RUNNING")
-ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def user(shared):
-    """A user of Garnet, whose every test leaves nothing held and no fault behind."""
-    return User(shared)
-
-
-@pytest.fixture(autouse=True)
-def _clean(shared):
-    yield
-    shared.faults.clear()
-    shared.release()
-    assert shared.blunders == []
 
 
 @pytest.fixture
-def fresh():
-    """A service of its own."""
+def service():
     with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
         yield running
+        assert running.blunders == []
 
 
-def test_one_token_makes_one_task(user, shared):
+@pytest.fixture
+def user(service):
+    """A user of Garnet."""
+    return User(service)
+
+
+def test_one_token_makes_one_task(user, service):
     action = program(box("prx(pi, 0) $4;", 4))
     first = user.create(action, clientToken="a-key")
     assert user.create(action, clientToken="a-key") == first
     with pytest.raises(ClientError, match="other parameters"):
         user.create(action, clientToken="a-key", shots=7)
-    assert shared.tasks_per_token["a-key"] == 1
-    assert Counter(call.token for call in shared.calls)["a-key"] == 3
+    assert service.tasks_per_token["a-key"] == 1
+    assert Counter(call.token for call in service.calls)["a-key"] == 3
 
 
-def test_states_of_a_task(user, shared):
+def test_states_of_a_task(user, service):
+    for state in STATES:
+        service.hold(state)
+    task = user.create(program(box("", 1)))
     seen = []
-    task = None
-    for state in ("CREATED", "QUEUED", "RUNNING"):
-        shared.hold(state)
-        task = task or user.create(program(box("", 1)))
+    for state in STATES:
         seen.append(user.until(task, {state}))
-        shared.release()
+        service.release(state)
     assert [each["status"] for each in seen] == ["CREATED", "QUEUED", "RUNNING"]
     assert [each["queueInfo"]["position"] for each in seen] == ["1", "1", "None"]
     end = user.done(task)
@@ -74,20 +58,21 @@ def test_states_of_a_task(user, shared):
     assert end["endedAt"] >= end["createdAt"]
 
 
-def test_places_in_the_queue(user, shared):
-    shared.hold("QUEUED")
+def test_places_in_the_queue(user, service):
+    service.hold("QUEUED")
     tasks = [user.create(program(box("", 1))) for _ in range(3)]
     assert [user.get(task)["queueInfo"]["position"] for task in tasks] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("state", ["CREATED", "QUEUED", "RUNNING"])
-def test_a_task_can_be_cancelled_once(user, shared, state):
-    shared.hold(state)
+def test_a_task_can_be_cancelled_once(user, service, state):
+    service.hold(state)
+    service.hold("CANCELLING")
     task = user.create(program(box("", 1)))
     user.until(task, {state})
     assert user.cancel(task) == "CANCELLING"
     assert user.cancel(task) == "CANCELLING"
-    shared.release()
+    service.release()
     assert user.done(task)["status"] == "CANCELLED"
     with pytest.raises(ClientError, match="ConflictException"):
         user.cancel(task)
@@ -95,19 +80,19 @@ def test_a_task_can_be_cancelled_once(user, shared, state):
         user.file(user.get(task), "results.json")
 
 
-def test_a_running_task_may_complete_although_cancelled(user, shared):
-    shared.faults.ignore_cancel()
-    shared.hold("RUNNING")
+def test_a_running_task_may_complete_although_cancelled(user, service):
+    service.faults.ignore_cancel()
+    service.hold("RUNNING")
     task = user.create(program(box("prx(pi, 0) $1;", 1)))
     user.until(task, {"RUNNING"})
     assert user.cancel(task) == "CANCELLING"
-    shared.release()
+    service.release()
     assert user.done(task)["status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_tasks_that_end_otherwise(user, shared, status):
-    shared.faults.end_tasks(status, "because")
+def test_tasks_that_end_otherwise(user, service, status):
+    service.faults.end_tasks(status, "because")
     task = user.done(user.create(program(box("", 1))))
     assert (task["status"], task["failureReason"]) == (status, "because")
     assert user.done(user.create(program(box("", 1))))["status"] == "COMPLETED"
@@ -120,10 +105,9 @@ def test_what_the_simulator_refuses_is_a_failure(user):
     assert task["failureReason"]
 
 
-def test_execution_windows(fresh):
+def test_execution_windows(user, service):
     now = [datetime(2026, 1, 4, 12, tzinfo=UTC)]  # a Sunday
-    fresh.clock = lambda: now[0]
-    user = User(fresh)
+    service.clock = lambda: now[0]
     task = user.create(program(box("", 1)))
     user.until(task, {"QUEUED"})
     later = user.create(program(box("", 1)))
@@ -142,8 +126,7 @@ def test_too_many_tasks_at_once():
             user.create(program(box("", 1)))
 
 
-def test_tasks_can_be_searched(fresh):
-    user = User(fresh)
+def test_tasks_can_be_searched(user, service):
     tasks = [user.create(program(box("", 1)), tags={"n": str(n)}) for n in range(3)]
     assert user.search("status", "EQUAL", "COMPLETED", *STATES) == tasks[::-1]
     assert user.search("quantumTaskArn", "EQUAL", tasks[1]) == [tasks[1]]
@@ -159,20 +142,19 @@ def test_devices_can_be_searched(user):
     assert [each["deviceName"] for each in found] == ["Garnet"]
 
 
-def test_the_queue_of_a_device_counts_what_waits(fresh):
-    user = User(fresh)
-    fresh.hold("QUEUED")
+def test_the_queue_of_a_device_counts_what_waits(user, service):
+    service.hold("QUEUED")
     user.create(program(box("", 1)))
     user.create(program(box("", 1)))
     queue = user.braket.get_device(deviceArn=user.device)["deviceQueueInfo"]
     assert [each["queueSize"] for each in queue[:2]] == ["2", "0"]
-    fresh.devices["garnet"].queue[0] = ("QUANTUM_TASKS_QUEUE", ">4000", "Normal")
+    service.devices["garnet"].queue[0] = ("QUANTUM_TASKS_QUEUE", ">4000", "Normal")
     queue = user.braket.get_device(deviceArn=user.device)["deviceQueueInfo"]
     assert queue[0]["queueSize"] == ">4000"
 
 
-def test_a_state_that_nobody_knows(user, shared):
+def test_a_state_that_nobody_knows(user, service):
     task = user.create(program(box("", 1)))
-    shared.faults.show_status("NOT_SET")
+    service.faults.show_status("NOT_SET")
     assert user.get(task)["status"] == "NOT_SET"
     assert user.done(task)["status"] == "COMPLETED"

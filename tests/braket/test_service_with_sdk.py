@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
-import random
 import warnings
 
+import numpy as np
 import pytest
 
 pytest.importorskip("boto3")
@@ -281,15 +281,14 @@ def test_the_sdk_does_not_read_a_document_of_the_future(service, monkeypatch):
 @pytest.mark.parametrize("number", range(12))
 def test_what_is_replaced_in_the_simulator_changes_no_bit(number):
     """Flips, swaps and CNOTs: one outcome, which the simulator by itself gives too."""
-    source_of_choice = random.Random(number)
-    labels = source_of_choice.sample(range(40), 9)
+    choice = np.random.default_rng(number)
+    labels = choice.choice(40, 9, replace=False)
     lines = ["OPENQASM 3.0;", "bit[6] b;"]
-    for _ in range(source_of_choice.randrange(12)):
-        gate, width = source_of_choice.choice([("x", 1), ("cnot", 2), ("swap", 2), ("ccnot", 3)])
-        places = ", ".join(f"${k}" for k in source_of_choice.sample(labels[:6], width))
+    for _ in range(choice.integers(12)):
+        gate, width = (("x", 1), ("cnot", 2), ("swap", 2), ("ccnot", 3))[choice.integers(4)]
+        places = ", ".join(f"${k}" for k in choice.choice(labels[:6], width, replace=False))
         lines.append(f"{gate} {places};")
-    measured = source_of_choice.sample(labels, 4)
-    bits = source_of_choice.sample(range(6), 4)
+    measured, bits = (choice.choice(each, 4, replace=False) for each in (labels, range(6)))
     lines += [f"b[{b}] = measure ${k};" for b, k in zip(bits, measured, strict=True)]
     program = Program(source="\n".join(lines))
     plain = StateVectorSimulator().run_openqasm(program, shots=3)

@@ -25,7 +25,8 @@ def rehearse(
     """Run a command whose environment points every AWS client at a service of its own.
 
     Args:
-        locator: A device of the service, by short name, name or ARN; it decides the region.
+        locator: A device of the service, by short name, name or ARN, with or without `braket:`;
+            it decides the region.
         command: The command and its arguments.
         environment: Further variables of the command.
         timeout: Seconds after which the command is killed; None: never.
@@ -79,6 +80,7 @@ def found(devices: Mapping[str, Device], locator: str) -> Device:
     Raises:
         ConfigError: There is none.
     """
+    locator = locator.removeprefix("braket:")
     for short, device in devices.items():
         if locator.lower() in (short, device.name.lower()) or locator == device.arn:
             return device

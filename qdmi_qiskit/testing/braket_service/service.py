@@ -102,11 +102,11 @@ class BraketService:
             open_now=lambda device: executes(device, self.clock),
         )
         self._tasks.pretty = pretty
+        self.blunders = self._tasks.blunders  # errors in the service itself; there should be none
         self._api = api.Api(World(self.devices, self.objects, self._tasks, self.faults, concurrent))
         self.rates = Rates() if rates else None
         self._lock = threading.Lock()
         self._calls: list[Call] = []
-        self.blunders: list[Exception] = []  # errors in the service itself; there should be none
         self._closing = self.closed = False
         self._server = Server(0, self._answer)
         self.port: int = self._server.server_address[1]
@@ -179,9 +179,9 @@ class BraketService:
         """Let no task leave a state until `release()`: a queue without end."""
         self._tasks.hold(state)
 
-    def release(self) -> None:
-        """Let held tasks go on."""
-        self._tasks.release()
+    def release(self, state: str | None = None) -> None:
+        """Let tasks leave a state; None: every state."""
+        self._tasks.release(state)
 
     @contextmanager
     def outage(self) -> Iterator[None]:

@@ -83,6 +83,7 @@ class Tasks:
         self.step, self.pretty = step, False
         self._store, self._faults, self._account, self._seed = store, faults, account, seed
         self._open_now = open_now
+        self.blunders: list[Exception] = []
         self._change = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._active: list[Task] = []
@@ -171,10 +172,10 @@ class Tasks:
         with self._change:
             self._held.add(state)
 
-    def release(self) -> None:
-        """Let tasks go on."""
+    def release(self, state: str | None = None) -> None:
+        """Let tasks leave a state; None: every state."""
         with self._change:
-            self._held.clear()
+            self._held -= set(self._held) if state is None else {state}
             self._change.notify_all()
 
     def close(self) -> None:
@@ -234,7 +235,11 @@ class Tasks:
             "COMPLETED",
         )
         place = (task.request["outputS3Bucket"], task.directory)
-        outcome = run(task.device, facts, task.work, task.request, ending, place, seed)
+        try:
+            outcome = run(task.device, facts, task.work, task.request, ending, place, seed)
+        except Exception as error:  # noqa: BLE001 - the boundary: a task must come to an end
+            self.blunders.append(error)
+            outcome = End("FAILED", f"a blunder of the loopback service: {error!r}")
         with self._change:
             task.outcome = outcome
             self._change.notify_all()

@@ -14,7 +14,8 @@ from qdmi_qiskit.testing.braket_service.faults import Faults
 from qdmi_qiskit.testing.braket_service.tasks import Tasks
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# Requests per second and burst. Source: AWS documentation, default quotas of Amazon Braket.
+# Requests per second and burst. Source: AWS documentation, default quotas of Amazon Braket; but
+# the bursts of all operations except CreateQuantumTask are our guess.
 RATES = {
     "CreateQuantumTask": (20.0, 40.0),
     "GetQuantumTask": (100.0, 500.0),
