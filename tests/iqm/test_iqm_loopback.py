@@ -116,7 +116,7 @@ def test_noise_of_the_device_is_the_noise_of_its_figures(kind):
     else:
         circuit = random_circuit(6, 4, max_operands=2, seed=8)
     circuit.measure_all()
-    shots = 20_000
+    shots = 8000
     with IQMServer("garnet", seed=3) as server:
         backend = backend_on(server)
         isa = isa_for(backend, circuit, 2)

@@ -142,6 +142,24 @@ def test_a_server_without_limits_has_none(server):
     assert server.open("garnet").spec().capabilities.max_total_shots is None
 
 
+def test_options_of_moves_are_for_stars(server, mock):
+    with pytest.raises(ConfigError, match="no star; leave the option out"):
+        server.open("garnet", move_gate_validation="allow_prx")
+    star = Served(mock, "star")
+    session = star.open("star", move_gate_validation="allow_prx")
+    session.submit([task(session, flip())], key="k")
+    assert star.bodies[-1]["move_gate_validation"] == "allow_prx"
+
+
+def test_a_set_marked_invalid_is_said(server, caplog):
+    _, settings = recorded.figures(server.raw)
+    found = (200, {}, json.dumps(settings | {"invalid": True}))
+    server.instead("GET", f"/calibration-sets/garnet/{recorded.SET}", [found])
+    with caplog.at_level(logging.WARNING):
+        server.open("garnet")
+    assert "as invalid" in caplog.text
+
+
 def test_status_knows_queue_and_windows(server):
     session = server.open("garnet")
     state = session.status()

@@ -67,6 +67,12 @@ class IQMSession(Session):
         self._limits: Mapping[str, Any] | None = None
         self._looked = time.monotonic()
         self._snapshot = self._read(options.calibration_set)
+        moves = {"move_gate_validation", "move_gate_frame_tracking"} & options.model_fields_set
+        if moves and not self._snapshot.architecture.resonators:
+            raise ConfigError(
+                f"option {min(moves)!r} is about MOVEs, which {self._name} does not have: it is "
+                "no star; leave the option out"
+            )
 
     def __repr__(self) -> str:
         return f"<IQMSession {self._name!r} on {self._wire!r}>"
@@ -112,6 +118,8 @@ class IQMSession(Session):
         sets = f"calibration-sets/{self._place}/{architecture.calibration_set}"
         metrics, _ = self._wire.get(f"{sets}/metrics", optional=True)
         calibration, _ = self._wire.get(sets, optional=True)
+        if isinstance(calibration, Mapping) and calibration.get("invalid"):
+            _log.warning("%s: IQM marks calibration set %s as invalid", self._name, sets)
         spec = spec_from(
             self._name,
             architecture,
