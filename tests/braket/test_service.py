@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -200,6 +201,20 @@ def test_virtual_hosts(fresh):
     headers = {"Host": f"{BUCKET}.s3.localhost:{fresh.port}", "Authorization": scope}
     connection.request("GET", "/a/b", headers=headers)
     assert connection.getresponse().read() == b"v"
+    connection.close()
+
+
+ENCODED = "arn:aws:braket:::device%2Fquantum-simulator%2Famazon%2Fsv1"
+
+
+@pytest.mark.parametrize("path", [ENCODED, None])
+def test_clients_differ_in_what_of_an_arn_they_encode(shared, path):
+    arn = shared.devices["sv1"].arn
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=5)
+    scope = "AWS4-HMAC-SHA256 Credential=K/20260101/us-east-1/braket/aws4_request, Signature=0"
+    headers = {"Authorization": scope}
+    connection.request("GET", f"/device/{path or quote(arn, safe='')}", headers=headers)
+    assert json.loads(connection.getresponse().read())["deviceName"] == "SV1"
     connection.close()
 
 
