@@ -70,7 +70,6 @@ class AerOptions(DeviceOptions):
     batched_shots_gpu: bool = False
     batched_shots_gpu_max_qubits: int = Field(default=16, ge=1)
     num_threads_per_device: int = Field(default=1, ge=1)
-    target_gpus: list[int] | None = None
     shot_branching_enable: bool = False
     shot_branching_sampling_enable: bool = False
     statevector_parallel_threshold: int = Field(default=14, ge=1)
