@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -415,3 +416,28 @@ def test_a_job_of_other_tools_is_read_by_its_keys():
     assert reading.num_bits == 7
     (shots,) = read(outcome, [reading])
     assert to_ints(shots.bits[0]) == [0b01_100_01]
+
+
+@pytest.mark.parametrize("method", ["asap", "alap"])
+def test_scheduled_circuits_have_delays_in_seconds(method):
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.cx(1, 2)
+    circuit.measure_all()
+    isa = lab.transpiled(circuit, scheduling_method=method)
+    assert "delay" in isa.count_ops()
+    program = lab.encoder("garnet")(isa)
+    (wire,) = parsed(program)
+    waits = [each["args"]["duration"] for each in wire["instructions"] if each["name"] == "delay"]
+    assert waits
+    assert 0 < max(waits) < 2e-6  # qubits that do nothing wait, too
+    want = Statevector(circuit.remove_final_measurements(inplace=False)).probabilities()
+    np.testing.assert_allclose(probabilities(wire, program.columns, 3), want, atol=1e-9)
+
+
+def test_a_program_pickles_and_binds_the_same():
+    program = lab.encoder("garnet")(lab.transpiled(ansatz(), level=1))
+    again = pickle.loads(pickle.dumps(program))  # noqa: S301
+    values = np.array([[0.3, -1.2, 2.0]])
+    assert list(again.circuits(values, 0)) == list(program.circuits(values, 0))
