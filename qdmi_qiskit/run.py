@@ -9,17 +9,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
 from qdmi_qiskit.formats import codec
 from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Shots
 from qdmi_qiskit.plan import Chunk, Request, Shape, merge, plan
 from qdmi_qiskit.work import together
+
+T = TypeVar("T")
 
 _SENDERS = 8  # threads that submit the chunks of one run, where the device states no max_jobs
 
@@ -123,17 +127,22 @@ class Run:
         """Wait for the jobs; those that could not be sent are left out."""
         end = None if timeout is None else time.monotonic() + timeout
         found = []
-        for sending in self._jobs:
-            try:
-                job = sending.result(None if end is None else max(end - time.monotonic(), 0.0))
-            except TimeoutError:
-                raise TimeoutError(
-                    f"run {self.key} is still being sent after {timeout} s; it goes on"
-                ) from None
-            except Exception:  # noqa: BLE001, S112 - result() raises it; status() says FAILED
-                continue
-            left = None if end is None else max(end - time.monotonic(), 0.0)
-            found.append((job, job.wait(left)))
+        for some in _batches(self._jobs):
+            jobs = []
+            for sending in some:
+                try:
+                    job = sending.result(None if end is None else max(end - time.monotonic(), 0.0))
+                except TimeoutError:
+                    raise TimeoutError(
+                        f"run {self.key} is still being sent after {timeout} s; it goes on"
+                    ) from None
+                except Exception:  # noqa: BLE001, S112 - result() raises it; status() says FAILED
+                    continue
+                jobs.append(job)
+            _at_once(_look, jobs)  # most are final by now: ask for them together, not in turn
+            for job in jobs:
+                left = None if end is None else max(end - time.monotonic(), 0.0)
+                found.append((job, job.wait(left)))
         return found
 
     def result(self, timeout: float | None = None) -> tuple[Shots, ...]:
@@ -153,7 +162,7 @@ class Run:
                     for job, status in finished:
                         if status is JobStatus.CANCELED:
                             raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
-                    results = [job.result() for job, _ in finished]
+                    results = _at_once(lambda job: job.result(), [job for job, _ in finished])
                     self._outcome = merge(self._shapes, self._places, results)
         return self._outcome
 
@@ -194,6 +203,25 @@ class _Sent:
 
 
 Sending = _Sent | Future[Job]
+
+
+def _batches(jobs: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(jobs), _SENDERS):
+        yield jobs[first : first + _SENDERS]
+
+
+def _at_once(call: Callable[[Job], T], jobs: Sequence[Job]) -> list[T]:
+    """Return `call(job)` for each job. A service far away is asked for several at a time."""
+    if len(jobs) < 2:
+        return [call(job) for job in jobs]
+    with ThreadPoolExecutor(_SENDERS, "qdmi-gather") as pool:
+        return list(pool.map(call, jobs))
+
+
+def _look(job: Job) -> None:
+    """Let a job see whether it is final; that it cannot be asked now, `wait` will say."""
+    with suppress(QdmiError):
+        job.status()
 
 
 def _release_when_final(job: Job, gate: threading.Semaphore) -> None:
