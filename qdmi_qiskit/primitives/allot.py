@@ -31,9 +31,12 @@ Indices = npt.NDArray[np.intp]
 
 FEWEST = 10
 """Shots that a group gets at least: fewer say nothing about their own scatter."""
-PILOT = 0.1
-"""Share of the expected shots that the pilot takes."""
+PILOT = 0.01
+"""Share that the pilot takes of the shots for independent outcomes; those are a multiple of what
+is needed near an eigenstate."""
 PILOT_FEWEST = 16
+PILOT_EACH = 64
+"""Shots that the pilot gives to a group in the mean at most: enough to know a deviation to a tenth."""
 WORTH = 8
 """A pilot is made where the safe number of shots is at least so many times the pilot's."""
 MARGIN = 2.0
@@ -88,18 +91,15 @@ def bounded(observables: Observables, groups: Sequence[Group], need: Need) -> li
 def pilot(observables: Observables, safe: Sequence[Share], need: Need) -> list[Share]:
     """Return the pilot's shares, or none where a pilot is not worth its shots and its job.
 
-    It takes a tenth of what terms of independent outcomes would ask for, in their proportion.
+    It is shared in the proportion that terms of independent outcomes would ask for.
     """
     if observables.coefficients.shape[1] < 2:
         return []
     groups = [share.group for share in safe]
     scales = np.sqrt(_per_group(observables.coefficients**2, groups))
-    expected = PILOT * scales * scales.sum(axis=0) / need.precision**2
-    shots = (
-        np.maximum(np.ceil(expected.max(axis=1)), max(PILOT_FEWEST, need.fewest))
-        .astype(int)
-        .tolist()
-    )
+    expected = PILOT * (scales * scales.sum(axis=0)).max(axis=1) / need.precision**2
+    expected *= min(1.0, PILOT_EACH * len(groups) / expected.sum())
+    shots = np.maximum(np.ceil(expected), max(PILOT_FEWEST, need.fewest)).astype(int).tolist()
     if WORTH * sum(shots) > sum(share.shots for share in safe):
         return []
     return [

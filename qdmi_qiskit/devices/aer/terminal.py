@@ -18,9 +18,8 @@ from qiskit.circuit import CONTROL_FLOW_OP_NAMES
 from qdmi_qiskit.bits import from_bools, from_words
 from qdmi_qiskit.model import Basis, Bits, Values
 
-_NEVER = frozenset(
-    {"reset", "initialize", "kraus", "superop", "quantum_channel", "store", *CONTROL_FLOW_OP_NAMES}
-)
+_NEVER = frozenset({"kraus", "superop", "quantum_channel", "store", *CONTROL_FLOW_OP_NAMES})
+_FRESH = frozenset({"reset", "initialize"})
 _INERT = frozenset({"barrier", "delay"})
 
 
@@ -55,6 +54,7 @@ def terminal(circuit: QuantumCircuit, most_qubits: int, extra: Basis | None) -> 
     clbits = {clbit: k for k, clbit in enumerate(circuit.clbits)}
     done: dict[int, None] = {}
     active = dict.fromkeys([] if extra is None else extra.qubits.tolist())
+    touched: set[int] = set()
     measured: list[tuple[int, int]] = []
     gates: list[Any] = []
     for instruction in circuit.data:
@@ -62,7 +62,13 @@ def terminal(circuit: QuantumCircuit, most_qubits: int, extra: Basis | None) -> 
         if name in _INERT:
             continue
         sites = [index[qubit] for qubit in instruction.qubits]
+        if name in _FRESH:  # random only on a qubit that something has happened to
+            if not touched.isdisjoint(sites):
+                return None
+            if name == "reset":
+                continue
         active.update(dict.fromkeys(sites))
+        touched.update(sites)
         if name == "measure":
             measured.append((sites[0], clbits[instruction.clbits[0]]))
             done[sites[0]] = None
