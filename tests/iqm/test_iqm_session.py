@@ -18,6 +18,7 @@ from qiskit.circuit import Parameter
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.iqm import driver, wire
+from qdmi_qiskit.devices.iqm import job as jobs
 from qdmi_qiskit.devices.iqm import session as sessions
 from qdmi_qiskit.errors import (
     ConfigError,
@@ -33,6 +34,11 @@ from tests.iqm import recorded
 from tests.iqm.served import API, TOKEN, URL, Served, broken, error
 
 JOB_PATH = f"/jobs/{recorded.JOB}"
+
+
+@pytest.fixture(autouse=True)
+def no_answer_holds(monkeypatch):
+    monkeypatch.setattr(jobs, "_FRESH", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -471,6 +477,14 @@ def test_words_of_the_paper_and_unknown_ones(server, caplog):
     with caplog.at_level(logging.WARNING):
         assert job.status() is JobStatus.QUEUED  # as before
     assert "levitating" in caplog.text
+
+
+def test_an_answer_holds_for_a_moment(server, monkeypatch):
+    monkeypatch.setattr(jobs, "_FRESH", 60.0)
+    job = server.open("garnet").submit([task(server.open("garnet"), flip())], key="k")
+    assert [job.status() for _ in range(50)] == [JobStatus.QUEUED] * 50
+    assert server.counts["GET", JOB_PATH] == 0
+    assert job.wait() is JobStatus.DONE  # asks in any case
 
 
 def test_waiting_is_left_to_the_server(server, pauses):

@@ -43,6 +43,7 @@ STATUS: Mapping[str, JobStatus] = {
 
 _LONG_POLL = 30  # seconds, the server's most
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FRESH = 0.1  # seconds for which an answer holds: requests are limited, and loops are fast
 
 
 class IQMJob(Job):
@@ -70,6 +71,7 @@ class IQMJob(Job):
         self._data: Mapping[str, Any] = data
         self._status = JobStatus.SUBMITTED
         self._outcome: tuple[Shots, ...] | None = None
+        self._asked = 0.0
         self._learn(data)
 
     def __repr__(self) -> str:
@@ -83,7 +85,7 @@ class IQMJob(Job):
             with self._lock:
                 if self._status.final:
                     return self._status
-                self._data = data
+                self._data, self._asked = data, time.monotonic()
                 if status is None:
                     _log.warning("job %s: IQM's status %r is not known here", self.id, word)
                 else:
@@ -124,7 +126,7 @@ class IQMJob(Job):
         }
 
     def status(self) -> JobStatus:
-        if self._status.final:
+        if self._status.final or time.monotonic() - self._asked < _FRESH:
             return self._status
         return self._learn(self._wire.get(self._path)[0])
 
