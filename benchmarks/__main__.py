@@ -22,10 +22,17 @@ from benchmarks.race import Outcome, run
 
 
 def main(words: list[str]) -> None:
-    console = Console()
-    table = Table("work", "against", "ours/theirs CPU", "quartiles", "wall", "at most", "ours s", "")
+    console = Console(width=150)
+    table = Table(
+        "work", "against", "ours/theirs CPU", "quartiles", "wall", "at most", "ours s", ""
+    )
     outcomes: list[Outcome] = []
-    for group in (works.sampler_races, works.framework_races, works.format_races, works.estimator_races):
+    for group in (
+        works.sampler_races,
+        works.framework_races,
+        works.format_races,
+        works.estimator_races,
+    ):
         for race in group():
             title = f"{race.work} {race.against}"
             if words and not any(word in title for word in words):
@@ -33,20 +40,28 @@ def main(words: list[str]) -> None:
             found = run(race)
             outcomes.append(found)
             met = found.limit is None or found.ratio <= found.limit
-            console.print(f"{title}: {found.ratio:.3f}{'' if met else '  MISSED ' + str(found.limit)} {' '.join(found.wrong)}")
+            missed = "" if met else f"  MISSED {found.limit}"
+            console.print(f"{title}: {found.ratio:.3f}{missed} {' '.join(found.wrong)}")
             table.add_row(
-                race.work, race.against, f"{found.ratio:.3f}",
-                f"{found.quartiles[0]:.3f}-{found.quartiles[1]:.3f}", f"{found.wall_ratio:.3f}",
+                race.work,
+                race.against,
+                f"{found.ratio:.3f}",
+                f"{found.quartiles[0]:.3f}-{found.quartiles[1]:.3f}",
+                f"{found.wall_ratio:.3f}",
                 "" if found.limit is None else f"{found.limit:g}{'' if met else ' MISSED'}",
                 f"{found.ours:.4g}",
                 " ".join([*(["noiseless only"] if found.shortcut else []), *found.wrong]),
             )
     if not words or any(word in "layer" for word in words):
         full, bare = works.layer_cost()
-        console.print(f"device layer on a null device: {full - bare:.1f} us of CPU per job (limit 10)")
+        console.print(
+            f"device layer on a null device: {full - bare:.1f} us of CPU per job (limit 10)"
+        )
     console.print(table)
     if out := os.environ.get("BENCHMARKS_JSON"):
-        Path(out).write_text(json.dumps([o.to_dict() for o in outcomes], indent=1), encoding="utf-8")
+        Path(out).write_text(
+            json.dumps([o.to_dict() for o in outcomes], indent=1), encoding="utf-8"
+        )
 
 
 main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Shots for an energy: ours against `BackendEstimatorV2`, at ground states, for the same true error.
+"""Shots for an energy, ours against `BackendEstimatorV2`: ground states, the same true error.
 
     python -m benchmarks.shots
 
@@ -43,11 +43,15 @@ def identity(operator: SparsePauliOp) -> np.ndarray:
 
 
 def main() -> None:
-    table = Table("molecule", "grouping", "precision", "shots", "rms error / stated", "ratio", "at most")
+    table = Table(
+        "molecule", "grouping", "precision", "shots", "rms error / stated", "ratio", "at most"
+    )
     backend = QDMIProvider().get_backend("aer")
     for name, limits in (("LiH", (0.25, 0.10)), ("H2O", (0.25, 0.10))):
         operator = molecule(name)
-        values, vectors = eigsh(operator.to_matrix(sparse=True), k=1, which="SA", v0=np.ones(2**operator.num_qubits))
+        values, vectors = eigsh(
+            operator.to_matrix(sparse=True), k=1, which="SA", v0=np.ones(2**operator.num_qubits)
+        )
         state = vectors[:, 0]
         variance = theirs(operator, state)
         circuit = QuantumCircuit(operator.num_qubits)
@@ -56,17 +60,24 @@ def main() -> None:
             for precision in (0.01, 0.003):
                 errors, shots, stds = [], [], []
                 for seed in range(SEEDS):
-                    pub = EstimatorV2(backend, seed=seed, grouping=grouping).run(
-                        [(circuit, operator)], precision=precision
-                    ).result()[0]
+                    pub = (
+                        EstimatorV2(backend, seed=seed, grouping=grouping)
+                        .run([(circuit, operator)], precision=precision)
+                        .result()[0]
+                    )
                     errors.append(float(pub.data.evs) - values[0])
                     stds.append(float(pub.data.stds))
                     shots.append(pub.metadata["shots"])
                 stated = float(np.sqrt(np.mean(np.square(stds))))
                 ratio = np.mean(shots) * stated**2 / variance
                 table.add_row(
-                    name, grouping, f"{precision:g}", f"{np.mean(shots):.0f}",
-                    f"{np.sqrt(np.mean(np.square(errors))) / stated:.2f}", f"{ratio:.3f}", f"{limit}",
+                    name,
+                    grouping,
+                    f"{precision:g}",
+                    f"{np.mean(shots):.0f}",
+                    f"{np.sqrt(np.mean(np.square(errors))) / stated:.2f}",
+                    f"{ratio:.3f}",
+                    f"{limit}",
                 )
     Console(width=120).print(table)
 

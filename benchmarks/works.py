@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +75,12 @@ def exact_means(circuit: QuantumCircuit, table: np.ndarray) -> np.ndarray:
     rows = []
     for row in table:
         chances = Statevector(plain.assign_parameters(row)).probabilities()
-        rows.append([chances[(np.arange(len(chances)) >> q & 1) == 1].sum() for q in range(plain.num_qubits)])
+        rows.append(
+            [
+                chances[(np.arange(len(chances)) >> q & 1) == 1].sum()
+                for q in range(plain.num_qubits)
+            ]
+        )
     return np.array(rows)
 
 
@@ -96,26 +100,89 @@ def sampler_races() -> Iterator[Race]:
 
     name = "sampler, 8 qubits, 1 000 points x 1 024 shots"
     check = close_to(wanted, 1024)
-    yield Race(name, "BackendSamplerV2(Aer)", go, lambda: theirs.run([(eight, table)], shots=1024).result(), check, 0.10, 3, shortcut=True)
-    yield Race(name, "Aer.run(parameter_binds).get_counts()", go, lambda: direct(eight, table), check, 0.25, 3, shortcut=True)
+    yield Race(
+        name,
+        "BackendSamplerV2(Aer)",
+        go,
+        lambda: theirs.run([(eight, table)], shots=1024).result(),
+        check,
+        0.10,
+        3,
+        shortcut=True,
+    )
+    yield Race(
+        name,
+        "Aer.run(parameter_binds).get_counts()",
+        go,
+        lambda: direct(eight, table),
+        check,
+        0.25,
+        3,
+        shortcut=True,
+    )
     patient = SamplerV2(QDMIProvider().get_backend("aer", sample_states=False))
-    yield Race(name + ", Aer's own shots", "BackendSamplerV2(Aer)", lambda: patient.run([(eight, table)], shots=1024).result(), lambda: theirs.run([(eight, table)], shots=1024).result(), check, None, 3)
+    yield Race(
+        name + ", Aer's own shots",
+        "BackendSamplerV2(Aer)",
+        lambda: patient.run([(eight, table)], shots=1024).result(),
+        lambda: theirs.run([(eight, table)], shots=1024).result(),
+        check,
+        None,
+        3,
+    )
     wide = ansatz(16, 2)
     few = points(wide, 20)
-    yield Race("sampler, 16 qubits, 20 points", "Aer.run(parameter_binds).get_counts()", lambda: sampler.run([(wide, few)], shots=1024).result(), lambda: direct(wide, few), close_to(exact_means(wide, few), 1024), 0.90, 7, shortcut=True)
+    yield Race(
+        "sampler, 16 qubits, 20 points",
+        "Aer.run(parameter_binds).get_counts()",
+        lambda: sampler.run([(wide, few)], shots=1024).result(),
+        lambda: direct(wide, few),
+        close_to(exact_means(wide, few), 1024),
+        0.90,
+        7,
+        shortcut=True,
+    )
     bell = QuantumCircuit(2)
     bell.h(0)
     bell.cx(0, 1)
     bell.measure_all()
-    yield Race("one Bell circuit, 1 000 shots", "Aer.run(qc).result().get_counts()", lambda: sampler.run([bell], shots=1000).result(), lambda: [aer.run(bell, shots=1000).result().get_counts()], close_to(np.array([[0.5, 0.5]]), 1000), 1.25, 15, 20, shortcut=True)
-    yield Race("the same", "BackendSamplerV2(Aer)", lambda: sampler.run([bell], shots=1000).result(), lambda: theirs.run([bell], shots=1000).result(), close_to(np.array([[0.5, 0.5]]), 1000), 0.45, 15, 20, shortcut=True)
+    yield Race(
+        "one Bell circuit, 1 000 shots",
+        "Aer.run(qc).result().get_counts()",
+        lambda: sampler.run([bell], shots=1000).result(),
+        lambda: [aer.run(bell, shots=1000).result().get_counts()],
+        close_to(np.array([[0.5, 0.5]]), 1000),
+        1.25,
+        15,
+        20,
+        shortcut=True,
+    )
+    yield Race(
+        "the same",
+        "BackendSamplerV2(Aer)",
+        lambda: sampler.run([bell], shots=1000).result(),
+        lambda: theirs.run([bell], shots=1000).result(),
+        close_to(np.array([[0.5, 0.5]]), 1000),
+        0.45,
+        15,
+        20,
+        shortcut=True,
+    )
     noise = NoiseModel(basis_gates=["r", "cx"])
     noise.add_all_qubit_quantum_error(depolarizing_error(0.01, 2), ["cx"])
     noise.add_basis_gates(["ry", "rz", "rx", "x", "sx", "p"])
     noisy = AerSimulator(noise_model=noise)
     mine = SamplerV2(QDMIProvider().get_backend("aer", noise=noise))
     hundred = table[:100]
-    yield Race("sampler through shots (noise), 8 qubits, 100 points", "Aer.run(parameter_binds).get_counts()", lambda: mine.run([(eight, hundred)], shots=1024).result(), lambda: direct(eight, hundred, noisy), lambda _: None, 1.15, 7)
+    yield Race(
+        "sampler through shots (noise), 8 qubits, 100 points",
+        "Aer.run(parameter_binds).get_counts()",
+        lambda: mine.run([(eight, hundred)], shots=1024).result(),
+        lambda: direct(eight, hundred, noisy),
+        lambda _: None,
+        1.15,
+        7,
+    )
 
 
 def molecule(name: str) -> SparsePauliOp:
@@ -123,8 +190,11 @@ def molecule(name: str) -> SparsePauliOp:
     from qiskit_nature.second_q.drivers import PySCFDriver
     from qiskit_nature.second_q.mappers import JordanWignerMapper
 
-    atoms = {"H2": "H 0 0 0; H 0 0 0.735", "LiH": "Li 0 0 0; H 0 0 1.595",
-             "H2O": "O 0 0 0; H 0 0.7569503273 0.5858822766; H 0 -0.7569503273 0.5858822766"}
+    atoms = {
+        "H2": "H 0 0 0; H 0 0 0.735",
+        "LiH": "Li 0 0 0; H 0 0 1.595",
+        "H2O": "O 0 0 0; H 0 0.7569503273 0.5858822766; H 0 -0.7569503273 0.5858822766",
+    }
     problem = PySCFDriver(atom=atoms[name], basis="sto3g").run()
     operator = JordanWignerMapper().map(problem.hamiltonian.second_q_op())
     return SparsePauliOp(operator.paulis, operator.coeffs.real)
@@ -147,12 +217,34 @@ def estimator_races() -> Iterator[Race]:
         operator = molecule(name)
         circuit = ansatz(operator.num_qubits, 2, measured=False)
         table = points(circuit, size)
-        wanted = np.array([Statevector(circuit.assign_parameters(row)).expectation_value(operator).real for row in table])
+        wanted = np.array(
+            [
+                Statevector(circuit.assign_parameters(row)).expectation_value(operator).real
+                for row in table
+            ]
+        )
         pubs = [(circuit, operator, table)]
         work = f"estimator, {name} ({len(operator)} terms), {size} points, precision 1/64"
-        yield Race(work, "BackendEstimatorV2(Aer)", lambda p=pubs: ours.run(p, precision=1 / 64).result(), lambda p=pubs: theirs.run(p, precision=1 / 64).result(), estimates(wanted), limit, rounds, shortcut=True)
+        yield Race(
+            work,
+            "BackendEstimatorV2(Aer)",
+            lambda p=pubs: ours.run(p, precision=1 / 64).result(),
+            lambda p=pubs: theirs.run(p, precision=1 / 64).result(),
+            estimates(wanted),
+            limit,
+            rounds,
+            shortcut=True,
+        )
         if name == "LiH":
-            yield Race("estimator, LiH, 20 points, exact", "Aer's EstimatorV2, exact", lambda p=pubs: ours.run(p, precision=0).result(), lambda p=pubs: aers.run(p, precision=0).result(), lambda r, w=wanted: np.testing.assert_allclose(r[0].data.evs, w, atol=1e-8), 0.20, 5)
+            yield Race(
+                "estimator, LiH, 20 points, exact",
+                "Aer's EstimatorV2, exact",
+                lambda p=pubs: ours.run(p, precision=0).result(),
+                lambda p=pubs: aers.run(p, precision=0).result(),
+                lambda r, w=wanted: np.testing.assert_allclose(r[0].data.evs, w, atol=1e-8),
+                0.20,
+                5,
+            )
 
 
 class AtOnce(Session):
@@ -162,7 +254,18 @@ class AtOnce(Session):
         self._num_qubits = num_qubits
 
     def spec(self) -> DeviceSpec:
-        names = {"rz": 1, "sx": 1, "x": 1, "h": 1, "sdg": 1, "ry": 1, "r": 1, "p": 1, "cx": 2, "measure": 1}
+        names = {
+            "rz": 1,
+            "sx": 1,
+            "x": 1,
+            "h": 1,
+            "sdg": 1,
+            "ry": 1,
+            "r": 1,
+            "p": 1,
+            "cx": 2,
+            "measure": 1,
+        }
         return DeviceSpec(
             name="at once",
             version="1",
@@ -186,9 +289,7 @@ class AnsweredJob(Job):
 
     def result(self) -> tuple[Shots, ...]:
         return tuple(
-            Shots(
-                np.zeros((t.points, t.shots, bits.num_bytes(t.num_bits)), np.uint8), t.num_bits
-            )
+            Shots(np.zeros((t.points, t.shots, bits.num_bytes(t.num_bits)), np.uint8), t.num_bits)
             for t in self._tasks
         )
 
@@ -227,12 +328,30 @@ def at_once_backend(num_qubits: int) -> Any:
             word = ["0x0"] * shots if memory else None
             results = [
                 {
-                    "shots": shots, "success": True, "data": {"counts": {"0x0": shots}} | ({"memory": word} if memory else {}),
-                    "header": {"creg_sizes": [[r.name, r.size] for r in c.cregs], "memory_slots": c.num_clbits, "name": c.name, "metadata": c.metadata},
+                    "shots": shots,
+                    "success": True,
+                    "data": {"counts": {"0x0": shots}} | ({"memory": word} if memory else {}),
+                    "header": {
+                        "creg_sizes": [[r.name, r.size] for r in c.cregs],
+                        "memory_slots": c.num_clbits,
+                        "name": c.name,
+                        "metadata": c.metadata,
+                    },
                 }
                 for c in circuits
             ]
-            return Answered(self, Result.from_dict({"results": results, "success": True, "backend_name": "x", "backend_version": "1", "job_id": "id"}))
+            return Answered(
+                self,
+                Result.from_dict(
+                    {
+                        "results": results,
+                        "success": True,
+                        "backend_name": "x",
+                        "backend_version": "1",
+                        "job_id": "id",
+                    }
+                ),
+            )
 
     aer = QDMIBackend(AtOnce(num_qubits))
     return Backend()
@@ -245,11 +364,28 @@ def framework_races() -> Iterator[Race]:
     ours = EstimatorV2(QDMIBackend(AtOnce(n)))
     theirs = BackendEstimatorV2(backend=at_once_backend(n))
     pubs = [(circuit, operator, points(circuit, 5))]
-    yield Race("estimator, LiH, 5 points, a device that answers at once", "BackendEstimatorV2 on the same", lambda: ours.run(pubs).result(), lambda: theirs.run(pubs).result(), lambda _: None, 0.06, 3)
+    yield Race(
+        "estimator, LiH, 5 points, a device that answers at once",
+        "BackendEstimatorV2 on the same",
+        lambda: ours.run(pubs).result(),
+        lambda: theirs.run(pubs).result(),
+        lambda _: None,
+        0.06,
+        3,
+    )
     eight = ansatz(8, 3)
     table = points(eight, 20)
     sampler, other = SamplerV2(QDMIBackend(AtOnce(8))), BackendSamplerV2(backend=at_once_backend(8))
-    yield Race("sampler, 20 points, a device that answers at once", "BackendSamplerV2 on the same", lambda: sampler.run([(eight, table)]).result(), lambda: other.run([(eight, table)]).result(), lambda _: None, 0.05, 9, 5)
+    yield Race(
+        "sampler, 20 points, a device that answers at once",
+        "BackendSamplerV2 on the same",
+        lambda: sampler.run([(eight, table)]).result(),
+        lambda: other.run([(eight, table)]).result(),
+        lambda _: None,
+        0.05,
+        9,
+        5,
+    )
 
 
 def format_races() -> Iterator[Race]:
@@ -277,14 +413,34 @@ def format_races() -> Iterator[Race]:
     def check(texts: Any) -> None:
         next(counter)
         assert len(texts) == 50
-        numbers = [np.array(re.findall(r"rz\((.*?)\)", text)) for text in (texts[7], qasm3.dumps(bound[7]))]
+        numbers = [
+            np.array(re.findall(r"rz\((.*?)\)", text)) for text in (texts[7], qasm3.dumps(bound[7]))
+        ]
         ours, theirs = ([eval(n, {"pi": np.pi}) for n in one] for one in numbers)  # noqa: S307
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
-    yield Race("OpenQASM 3 of 500 gates, 334 parameters, 50 new points", "qasm3.dumps of the bound circuit", ours, theirs, check, 0.05, 5)
+    yield Race(
+        "OpenQASM 3 of 500 gates, 334 parameters, 50 new points",
+        "qasm3.dumps of the bound circuit",
+        ours,
+        theirs,
+        check,
+        0.05,
+        5,
+    )
     matrix = rng.integers(0, 2, (1_000_000, 32)).astype(np.uint8)
     flags = matrix.astype(bool)
-    yield Race("1e6 shots x 32 bits, matrix to BitArray", "BitArray.from_bool_array", lambda: BitArray(bits.from_bools(matrix), 32), lambda: BitArray.from_bool_array(flags, order="little"), lambda array: np.testing.assert_array_equal(array.array[:9], BitArray.from_bool_array(flags, order="little").array[:9]), 0.25, 9)
+    yield Race(
+        "1e6 shots x 32 bits, matrix to BitArray",
+        "BitArray.from_bool_array",
+        lambda: BitArray(bits.from_bools(matrix), 32),
+        lambda: BitArray.from_bool_array(flags, order="little"),
+        lambda array: np.testing.assert_array_equal(
+            array.array[:9], BitArray.from_bool_array(flags, order="little").array[:9]
+        ),
+        0.25,
+        9,
+    )
 
 
 def layer_cost() -> tuple[float, float]:
@@ -311,9 +467,3 @@ def layer_cost() -> tuple[float, float]:
         full.append((t1 - t0) / 20 * 1e6)
         bare.append((t2 - t1) / 20 * 1e6)
     return float(np.median(full)), float(np.median(bare))
-
-
-def text(circuit: QuantumCircuit) -> str:
-    stream = io.StringIO()
-    qasm3.dump(circuit, stream)
-    return stream.getvalue()
