@@ -35,7 +35,7 @@ def result_from(
         backend_name=spec.name,
         backend_version=spec.version,
         job_id=job_id,
-        success=True,
+        success=all(experiment.success for experiment in experiments),
         results=experiments,
         status="COMPLETED",
         date=spec.taken_at,
@@ -50,12 +50,13 @@ def _experiment(
     data: dict[str, Any] = {"counts": {hex(k): n for k, n in bits.count(packed).items()}}
     if memory:
         data["memory"] = [hex(word) for word in bits.to_ints(packed)]
+    lost = len(packed) == 0 < shots.bits.shape[1]  # such an experiment has no counts to read
     return ExperimentResult(
         shots=len(packed),
-        success=True,
+        success=not lost,
         data=ExperimentResultData(**data),
         meas_level=MeasLevel.CLASSIFIED,
-        status="DONE",
+        status="the device returned no valid shot" if lost else "DONE",
         header=header(circuit),
         requested_shots=shots.bits.shape[1],
         ordered_shots=spec.capabilities.ordered_shots,

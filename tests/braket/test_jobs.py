@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import Parameter
+from qiskit.exceptions import QiskitError
 
 from qdmi_qiskit.devices.braket.results import fetch
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, UnavailableError
@@ -193,6 +194,16 @@ def test_what_failed_is_told_and_the_rest_is_kept(service, status, caplog):
     assert (failure.task, failure.point, failure.reason) == (1, 0, "Qubit 3 was cold")
     assert failure.retryable
     assert "Qubit 3 was cold" in caplog.text
+
+
+def test_counts_of_what_failed_are_an_error_and_not_empty(service):
+    device = backend("garnet")
+    service.faults.fail_executables([1], "Qubit 3 was cold")
+    result = device.run([flipped(device, word) for word in (1, 2, 4)], shots=10).result(60)
+    assert not result.success
+    assert [result.get_counts(k) for k in (0, 2)] == [{"001": 10}, {"100": 10}]
+    with pytest.raises(QiskitError, match="no valid shot"):
+        result.get_counts(1)
 
 
 def test_a_set_of_which_nothing_came_fails(service):
