@@ -43,6 +43,7 @@ class BraketSession(Session):
         self._spec: DeviceSpec
         self._opened = False  # whether the snapshot of the opening was given out
         self._paid: dict[str, float] = {}  # client token -> estimated price
+        self._spent = 0.0
         self._adopt(cache.device(self._cache_key, options.cache_seconds) or self._fetch()[0])
         if GATES.keys() & self._dialect.words.keys():
             teach_transpiler()
@@ -143,7 +144,7 @@ class BraketSession(Session):
             )
         except (RejectedError, UnavailableError, ConfigError):
             with self._lock:
-                self._paid.pop(name, None)
+                self._spent -= self._paid.pop(name, 0.0)
             raise
         layout = [
             (source.columns, task.points) for source, task in zip(sources, tasks, strict=True)
@@ -170,24 +171,23 @@ class BraketSession(Session):
         with self._lock:
             if name in self._paid:
                 return
-            spent = sum(self._paid.values())
             if most is not None and price is None:
                 raise ConfigError(
                     f"max_cost={most}, but {self._spec.name} does not say what a task costs: leave "
                     "out max_cost"
                 )
-            if most is not None and price is not None and spent + price > most * (1 + 1e-12):
+            if most is not None and self._spent + (price or 0.0) > most * (1 + 1e-12):
                 raise ConfigError(
-                    f"this task would cost {price:.4f}, and {spent:.4f} of max_cost={most} is "
-                    "spent: nothing was sent; raise max_cost or ask for fewer shots"
+                    f"this task would cost {price:.4f}, and {self._spent:.4f} of max_cost={most} "
+                    "is spent: nothing was sent; raise max_cost or ask for fewer shots"
                 )
             self._paid[name] = price or 0.0
+            self._spent += price or 0.0
 
     @property
     def spent(self) -> float:
         """What the tasks of this session are estimated to cost, in the currency of the price."""
-        with self._lock:
-            return sum(self._paid.values())
+        return self._spent
 
     def _job(self, arn: str, transport: Transport, **known: Any) -> BraketJob:
         given = self._options.poll_interval
