@@ -21,15 +21,16 @@ from scipy.stats import chi2
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.aer import driver as aer
-from qdmi_qiskit.devices.iqm import wire
+from qdmi_qiskit.devices.iqm import driver, wire
 from qdmi_qiskit.errors import (
     ConfigError,
     JobFailedError,
     SubmitUnknownError,
+    UnavailableError,
     UnsupportedError,
 )
 from qdmi_qiskit.model import JobStatus
-from qdmi_qiskit.testing.iqm_server import IQMServer
+from qdmi_qiskit.testing.iqm_server import IQMServer, write_tokens_file
 from tests.iqm.loopback import NAMES, ORDERS, exact, opened
 
 
@@ -359,3 +360,80 @@ def test_a_calibration_can_be_stopped_and_makes_no_set(server):
     run.cancel()
     with pytest.raises(JobFailedError, match="canceled"):
         run.result()
+
+
+# --- options ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("garnet", {"heralding": "zeros"}),
+        ("garnet", {"active_reset_cycles": 2}),
+        ("garnet", {"dynamical_decoupling": True}),
+        (
+            "garnet",
+            {
+                "dynamical_decoupling": True,
+                "dd_strategy": {"gate_sequences": [[2, "XX", "center"]]},
+            },
+        ),
+        ("garnet", {"max_circuit_duration_over_t2": 5.0}),
+        ("deneb", {"move_gate_validation": "allow_prx"}),
+        (
+            "deneb",
+            {"move_gate_validation": "none", "move_gate_frame_tracking": "no_detuning_correction"},
+        ),
+    ],
+    ids=str,
+)
+def test_the_server_takes_every_option(server, name, options):
+    backend = backend_on(server, name, **options)
+    assert set(sampled(backend)) == {"100"}
+
+
+def test_a_circuit_that_is_too_long_fails_with_the_servers_words(server):
+    backend = backend_on(server, max_circuit_duration_over_t2=0.01)
+    with pytest.raises(JobFailedError, match=r"(?i)t2|duration|long"):
+        sampled(backend)
+
+
+def test_a_timeslot_that_is_needed_is_asked_for(server):
+    server.behaviour.timeslot_required = True
+    with pytest.raises(ConfigError, match="use_timeslot=True"):
+        sampled(backend_on(server))
+    with pytest.raises(UnavailableError, match="book a time slot"):
+        sampled(backend_on(server, use_timeslot=True))
+    assert server.jobs_created == 0
+
+
+def test_statuses_that_nobody_knows_are_survived(server):
+    server.behaviour.renamed = {"waiting": "pondering", "processing": "juggling"}
+    server.behaviour.queue_seconds = 0.3
+    assert sampled(backend_on(server)) == {"100": 30}
+
+
+def test_a_token_that_expired_is_an_error_that_says_so(server):
+    backend = backend_on(server)
+    server.tokens.expire()
+    with pytest.raises(ConfigError, match="check the token"):
+        sampled(backend)
+    assert server.jobs_created == 0
+
+
+def test_a_token_renewed_on_disk_while_a_job_waits_is_taken_up(server, tmp_path):
+    file = tmp_path / "tokens.json"
+    write_tokens_file(file, server.tokens.issue(3600))
+    session = driver.open("garnet", url=server.url, tokens_file=str(file))
+    backend = QDMIBackend(session)
+    circuit = QuantumCircuit(3)
+    circuit.x(2)
+    circuit.measure_all()
+    isa = isa_for(backend, circuit)
+    server.pause()
+    job = SamplerV2(backend).run([isa], shots=30)
+    server.tokens.expire()
+    write_tokens_file(file, server.tokens.issue(3600))
+    server.resume()
+    assert job.result()[0].data.meas.get_counts() == {"100": 30}
+    assert (server.jobs_created, server.posts) == (1, 1)
