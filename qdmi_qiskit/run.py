@@ -139,7 +139,8 @@ class Run:
                 except Exception:  # noqa: BLE001, S112 - result() raises it; status() says FAILED
                     continue
                 jobs.append(job)
-            _at_once(_look, jobs)  # most are final by now: ask for them together, not in turn
+            if len(jobs) > 1:
+                _at_once(_look, jobs)  # most are final by now: ask together, not in turn
             for job in jobs:
                 left = None if end is None else max(end - time.monotonic(), 0.0)
                 found.append((job, job.wait(left)))

@@ -36,7 +36,7 @@ PILOT = 0.01
 is needed near an eigenstate."""
 PILOT_FEWEST = 16
 PILOT_EACH = 64
-"""Shots that the pilot gives to a group in the mean at most: enough to know a deviation to a tenth."""
+"""Shots that the pilot gives to a group in the mean at most: they know a deviation to a tenth."""
 WORTH = 8
 """A pilot is made where the safe number of shots is at least so many times the pilot's."""
 MARGIN = 2.0
