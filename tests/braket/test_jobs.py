@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
@@ -10,7 +11,8 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
-from qdmi_qiskit.devices.braket.results import fetch
+from qdmi_qiskit.devices.braket import job as job_module
+from qdmi_qiskit.devices.braket.results import Part, fetch
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, UnavailableError
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import JobStatus, Task
@@ -270,8 +272,74 @@ def test_results_that_lie_in_the_file_itself():
 
 def test_fewer_shots_than_asked_are_valid_ones():
     files = {"results.json": {"measurements": [[1], [1]], "taskMetadata": {}}}
-    (shots,) = fetch(store(files), [((0,), 1)], 3, 1).shots
+    (shots,) = fetch(store(files), [Part((0,))], 3, 1).shots
     assert shots.valid.tolist() == [2]
     assert shots.bits.tolist() == [[[1], [1], [0]]]
     with pytest.raises(ProtocolError, match="2 shots came for 1"):
-        fetch(store(files), [((0,), 1)], 1, 1)
+        fetch(store(files), [Part((0,))], 1, 1)
+
+
+def test_programs_of_others_are_read_as_they_are():
+    """Nobody's comment says which column is which: there is one bit for each."""
+    files = {
+        "results.json": {"programResults": ["programs/0/results.json", "programs/1/results.json"]},
+        "programs/0/results.json": {
+            "executableResults": ["executables/1.json", "executables/0.json"],
+            "source": "program.json",
+        },
+        "programs/0/program.json": {"source": "OPENQASM 3.0;", "inputs": {"t": [0, 1]}},
+        "programs/0/executables/0.json": {"inputsIndex": 0, "measurements": [[0, 0, 1]]},
+        "programs/0/executables/1.json": {"inputsIndex": 1, "measurements": [[0, 1, 0]]},
+        "programs/1/results.json": {
+            "executableResults": [{"inputsIndex": 0, "measurements": [[1]]}],
+            "source": "OPENQASM 3.0;",
+        },
+    }
+    first, second = fetch(store(files), None, 3, 3).shots
+    assert first.bits.tolist() == [[[4]], [[2]]]
+    assert second.bits.tolist() == [[[1]]]
+
+
+def test_a_sweep_of_which_one_point_came_knows_which(service):
+    device = backend("garnet")
+    theta = Parameter("t")
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(theta, 0)
+    circuit.measure(0, 0)
+    isa = transpile(circuit, device, seed_transpiler=1)
+    service.faults.fail_executables([0, 2], "cold")
+    values = np.array([[0.0], [np.pi], [np.pi]])
+    job = device.session.submit([Task(encoded(device, isa), 10, values)], key=uuid4().hex)
+    job.wait(20)
+    assert job.result()[0].valid.tolist() == [0, 10, 0]
+    assert job.result()[0].bits[1].tolist() == [[1]] * 10
+    assert [(failure.task, failure.point) for failure in job.failures] == [(0, 0), (0, 2)]
+    assert same(session("garnet").job(job.id).result(), job.result())
+
+
+def test_looks_are_as_far_apart_as_the_device_says(service, monkeypatch):
+    service.hold("QUEUED")
+    slept, clock = [], [0.0]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock[0] += seconds + 1e-9
+
+    cepheus = backend("cepheus-1-108q", poll_interval=None)
+    hinted = submitted(cepheus, 1)
+    chosen = submitted(backend("sv1", poll_interval=0.5), 1)
+    # Ours alone: the service's threads have the real time.
+    ours = SimpleNamespace(sleep=sleep, monotonic=lambda: clock[0])
+    monkeypatch.setattr(job_module, "time", ours)
+    millis = service.devices["cepheus"].document["service"]["getTaskPollIntervalMillis"]
+    with pytest.raises(TimeoutError):
+        hinted.wait(9.5 * millis / 1000)
+    assert slept[:9] == [millis / 1000] * 9
+    slept.clear()
+    with pytest.raises(TimeoutError):
+        chosen.wait(100)
+    assert set(slept[:-1]) == {0.5}  # what the user chose stays, however long it takes
+    slept.clear()
+    with pytest.raises(TimeoutError):
+        hinted.wait(200)
+    assert max(slept) == 5.0

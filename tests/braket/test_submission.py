@@ -2,6 +2,7 @@
 
 import re
 import time
+from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
@@ -196,13 +197,13 @@ def test_an_endless_queue_does_not_block_run(service):
 
 def test_tasks_are_sent_at_once_up_to_the_burst_then_at_the_rate(monkeypatch):
     slept, now = [], [100.0]
-    monkeypatch.setattr(transport_module.time, "monotonic", lambda: now[0])
 
     def sleep(seconds):
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(transport_module.time, "sleep", sleep)
+    ours = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
+    monkeypatch.setattr(transport_module, "time", ours)
     pace = Pace(20.0, 40)
     for _ in range(100):
         pace.wait()

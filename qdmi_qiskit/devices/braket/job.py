@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.braket.faults import anonymous, code
 from qdmi_qiskit.devices.braket.figures import table
-from qdmi_qiskit.devices.braket.results import Failure, Found, Layout, fetch
+from qdmi_qiskit.devices.braket.results import Failure, Found, Part, fetch
 from qdmi_qiskit.devices.braket.states import TASK, position
 from qdmi_qiskit.devices.braket.transport import Transport
 from qdmi_qiskit.errors import JobFailedError, QdmiError, UnavailableError
@@ -35,7 +36,7 @@ class BraketJob(Job):
         transport: Transport,
         arn: str,
         *,
-        layout: Layout | None = None,
+        layout: Sequence[Part] | None = None,
         cost: float | None = None,
         interval: float = 1.0,
         steady: bool = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,20 @@ from qdmi_qiskit.model import Bits, Shots
 _READERS = 16
 _RESULTS = "results.json"
 
-Layout = Sequence[tuple[tuple[int, ...], int]]
-"""For each task its columns (see `outcome.packed`) and its number of points."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the outcome of one task of a job is found.
+
+    Attributes:
+        columns: For each classical bit its column, see `outcome.packed`.
+        points: How many points it has.
+        repeated: Its points are programs of their own, not rows of inputs of one.
+    """
+
+    columns: tuple[int, ...]
+    points: int = 1
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class _Executable:
 
 
 def fetch(
-    get: Callable[[str], bytes], layout: Layout | None, shots: int, executables: int | None
+    get: Callable[[str], bytes], layout: Sequence[Part] | None, shots: int, executables: int | None
 ) -> Found:
     """Read what a task left behind.
 
@@ -86,7 +98,7 @@ def fetch(
             rows = sampled(table(top.get("measurementProbabilities")), shots)
         if layout is None:
             source = table(table(top.get("additionalMetadata")).get("action")).get("source")
-            layout = [(_columns(source, rows.shape[1])[0], 1)]
+            layout = [Part(_columns(source, rows.shape[1])[0])]
         return _assembled(layout, [[_Executable(rows, synthetic)]], shots)
     with ThreadPoolExecutor(_READERS, "qdmi-results") as pool:
         programs = list(pool.map(lambda each: _program(get, each), top["programResults"]))
@@ -101,10 +113,8 @@ def fetch(
     parts = iter([_executable(body, per_point) for body in bodies])
     outcomes = [dict(next(parts) for _ in program["executableResults"]) for _, program in programs]
     if layout is None:
-        layout, grouped = _read_layout(sources, outcomes)
-    else:
-        grouped = _grouped(layout, outcomes)
-    return _assembled(layout, grouped, per_point)
+        layout = _read_layout(sources, outcomes)
+    return _assembled(layout, list(_grouped(layout, outcomes)), per_point)
 
 
 def _program(get: Callable[[str], bytes], entry: Any) -> tuple[str, Mapping[str, Any]]:
@@ -155,50 +165,42 @@ def _columns(source: Any, width: int) -> tuple[tuple[int, ...], bool]:
 
 def _read_layout(
     sources: Iterable[str | None], outcomes: Sequence[Mapping[int, _Executable]]
-) -> tuple[Layout, list[list[_Executable | None]]]:
-    layout: list[tuple[tuple[int, ...], int]] = []
-    grouped: list[list[_Executable | None]] = []
+) -> list[Part]:
+    layout: list[Part] = []
     for source, found in zip(sources, outcomes, strict=True):
         width = max(
             (each.rows.shape[1] for each in found.values() if each.rows is not None), default=0
         )
         columns, more = _columns(source, width)
-        points = [found.get(k) for k in range(max(found, default=0) + 1)]
         if more and layout:
-            layout[-1] = (columns, layout[-1][1] + len(points))
-            grouped[-1] += points
+            before = layout[-1].points
+            layout[-1] = Part(columns, before + 1, repeated=True)
         else:
-            layout.append((columns, len(points)))
-            grouped.append(points)
-    return layout, grouped
+            layout.append(Part(columns, max(found, default=0) + 1))
+    return layout
 
 
 def _grouped(
-    layout: Layout, outcomes: Sequence[Mapping[int, _Executable]]
-) -> list[list[_Executable | None]]:
-    """Deal programs out to tasks: one each, or several of one point where nothing is bound."""
-    rest, grouped = list(outcomes), list[list[_Executable | None]]()
-    spare = len(outcomes) - len(layout)
-    for _, points in layout:
-        repeated = (
-            points > 1 and spare >= points - 1 and all(k == 0 for o in rest[:points] for k in o)
-        )
-        taken = points if repeated else 1
-        spare -= taken - 1
-        now, rest = rest[:taken], rest[taken:]
-        grouped.append(
-            [each.get(0) for each in now] if repeated else [now[0].get(k) for k in range(points)]
-        )
-    return grouped
+    layout: Sequence[Part], outcomes: Iterable[Mapping[int, _Executable]]
+) -> Iterator[list[_Executable | None]]:
+    """Deal the outcomes of programs out to tasks."""
+    rest = iter(outcomes)
+    for part in layout:
+        if part.repeated:
+            yield [next(rest, {}).get(0) for _ in range(part.points)]
+        else:
+            found = next(rest, {})
+            yield [found.get(point) for point in range(part.points)]
 
 
 def _assembled(
-    layout: Layout, outcomes: Sequence[Sequence[_Executable | None]], shots: int
+    layout: Sequence[Part], outcomes: Sequence[Sequence[_Executable | None]], shots: int
 ) -> Found:
     made, failures, synthetic = list[Shots](), list[Failure](), False
-    for task, ((columns, points), found) in enumerate(zip(layout, outcomes, strict=True)):
-        bits: Bits = np.zeros((points, shots, num_bytes(len(columns))), np.uint8)
-        valid = np.zeros(points, np.int64)
+    for task, (part, found) in enumerate(zip(layout, outcomes, strict=True)):
+        columns = part.columns
+        bits: Bits = np.zeros((part.points, shots, num_bytes(len(columns))), np.uint8)
+        valid = np.zeros(part.points, np.int64)
         for point, each in enumerate(found):
             if each is None or each.rows is None:
                 told = None if each is None else each.failure

@@ -22,6 +22,7 @@ from qdmi_qiskit.devices.braket.gates import GATES, teach_transpiler
 from qdmi_qiskit.devices.braket.job import BraketJob
 from qdmi_qiskit.devices.braket.lookup import connect, region_of
 from qdmi_qiskit.devices.braket.options import CloudOptions
+from qdmi_qiskit.devices.braket.results import Part
 from qdmi_qiskit.devices.braket.spec import spec_from
 from qdmi_qiskit.devices.braket.states import device_state
 from qdmi_qiskit.devices.braket.transport import Transport
@@ -147,7 +148,8 @@ class BraketSession(Session):
                 self._spent -= self._paid.pop(name, 0.0)
             raise
         layout = [
-            (source.columns, task.points) for source, task in zip(sources, tasks, strict=True)
+            Part(source.columns, task.points, repeated=not source.inputs)
+            for source, task in zip(sources, tasks, strict=True)
         ]
         return self._job(arn, self._transport, layout=layout, cost=price)
 
