@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from qdmi_qiskit.errors import ConfigError, did_you_mean
 from qdmi_qiskit.testing import (
+    checks_bases,
     checks_batch,
     checks_bits,
     checks_errors,
@@ -32,6 +33,7 @@ _GROUPS = (
     checks_bits,
     checks_sweeps,
     checks_batch,
+    checks_bases,
     checks_jobs,
     checks_identity,
     checks_values,

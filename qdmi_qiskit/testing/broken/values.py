@@ -55,6 +55,34 @@ class Sorted(Wrong):
     bend_shots = mapped(lambda bits: np.sort(bits, axis=1))
 
 
+@fails("bases_as_declared")
+class BlindToBases(Wrong):
+    """Every basis is measured along Z."""
+
+    def bend_tasks(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        return [
+            task
+            if task.basis is None
+            else replace(task, basis=replace(task.basis, x=task.basis.x & False))
+            for task in tasks
+        ]
+
+
+@fails("bases_as_declared")
+class BasesBackwards(Wrong):
+    """The last qubit of a basis comes in its lowest bit."""
+
+    def bend_tasks(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        self.widths = [0 if task.basis is None else len(task.basis.qubits) for task in tasks]
+        return tasks
+
+    def bend(self, outcome: tuple[Shots, ...]) -> tuple[Shots, ...]:
+        return tuple(
+            reversed_bits(shots) if width == shots.num_bits else shots
+            for shots, width in zip(outcome, self.widths, strict=True)
+        )
+
+
 @fails("expectations_as_declared")
 class WrongSign(Wrong):
     """Y has the wrong sign."""
