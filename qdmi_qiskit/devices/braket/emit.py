@@ -113,9 +113,10 @@ class _Writer:
     def __init__(self, circuit: QuantumCircuit, dialect: Dialect) -> None:
         self._circuit, self._dialect = circuit, dialect
         self._inputs: dict[ParameterExpression, str] = {}
+        self._data = list(circuit.data)  # Qiskit makes these objects anew at each pass
         self._used = {
             qubit
-            for instruction in circuit.data
+            for instruction in self._data
             if instruction.name != "barrier"
             for qubit in instruction.qubits
         }
@@ -159,13 +160,13 @@ class _Writer:
             "\n".join(lines) + "\n",
             columns,
             tuple(self._inputs),
-            tuple(self._circuit.parameters),
+            tuple(self._circuit.parameters) if self._circuit.num_parameters else (),
             len(self._used),
         )
 
     def _gates(self) -> Iterator[str]:
         words, names = self._dialect.words, self._qubit
-        for instruction in self._circuit.data:
+        for instruction in self._data:
             name, qubits = instruction.name, instruction.qubits
             word = words.get(name)
             if word is not None:
