@@ -32,18 +32,23 @@ def coerced(
     first = given[0] if isinstance(given, tuple | list) and given else given
     circuit = getattr(first, "circuit", first)
     if not isinstance(circuit, QuantumCircuit):
+        kind = coerce.__self__.__name__.removesuffix("Pub")  # type: ignore[attr-defined]
         raise ConfigError(
-            f"pub {index} begins with a {type(circuit).__name__}, not a circuit: wanted a list of "
-            f"pubs, run([{wanted}])"
+            f"An invalid {kind} pub-like was given: pub {index} begins with a "
+            f"{type(circuit).__name__}, not a circuit: wanted a list of pubs, run([{wanted}])"
         )
     try:
         return coerce(given, default)
     except (TypeError, ValueError) as error:
-        problem = str(error).partition(" Note that")[0].partition(" If you want to run")[0]
+        problem, note, _ = str(error).partition(" Note that")
+        problem = problem.partition(" If you want to run")[0]
+        hint = (
+            ". Note that if you want to run a single pub, it goes into a list too" if note else ""
+        )
         names = ", ".join(parameter.name for parameter in circuit.parameters) or "none"
         raise ConfigError(
             f"pub {index}, circuit {circuit.name!r} (parameters: {names}): {problem.rstrip('.')}; "
-            f"wanted run([{wanted}])"
+            f"wanted run([{wanted}]){hint}"
         ) from error
 
 
