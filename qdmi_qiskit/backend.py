@@ -213,7 +213,15 @@ def _result(
     memory: bool,
     seed: int | None,
 ) -> Result:
-    return result_from(circuits, outcomes, spec=run.spec, job_id=run.key, memory=memory, seed=seed)
+    return result_from(
+        circuits,
+        outcomes,
+        spec=run.spec,
+        job_id=run.key,
+        memory=memory,
+        seed=seed,
+        device_jobs=run.device_jobs,
+    )
 
 
 def _circuits(given: Any) -> list[QuantumCircuit]:

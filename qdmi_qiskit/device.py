@@ -35,6 +35,17 @@ class Job(ABC):
 
     id: str
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the vendor has told of this job so far; asks nobody, and is plain JSON.
+
+        Keys, each only if known: `price` and `currency`; `calibration`, the id of the calibration
+        used; `queue_position`; `runtime` in seconds on the device; `submitted_at`, `started_at`
+        and `ended_at` in ISO 8601; `synthetic`, whether shots were drawn from probabilities;
+        `tag`. Whatever else is there is in the vendor's words.
+        """
+        return {}
+
     @abstractmethod
     def status(self) -> JobStatus:
         """Ask the device; never block, never raise for a failed job."""
@@ -42,6 +53,8 @@ class Job(ABC):
     @abstractmethod
     def result(self) -> tuple[Shots, ...]:
         """Return one entry per task, in order. Called only when final.
+
+        What failed of a job that else succeeded is in `Shots.failures`.
 
         Raises:
             JobFailedError: The job ended without a result; carries the vendor's words.

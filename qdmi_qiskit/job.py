@@ -93,16 +93,24 @@ class QDMIJob(JobV1):
         """
         return QISKIT_STATUS[self._run.wait(timeout)]
 
-    def result(self, timeout: float | None = None) -> Result:
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
         """Wait for the outcome, at most `timeout` seconds.
+
+        Args:
+            timeout: Seconds.
+            partial: Return what there is though some device job failed: an experiment without an
+                outcome has `success=False` and the reason as its status.
 
         Raises:
             JobFailedError: The device ended the job without a result.
             TimeoutError: The job is not final; it goes on.
         """
-        if self._result is None:
-            self._result = self._build(self._run, self._run.result(timeout))
-        return self._result
+        if self._result is not None:
+            return self._result
+        result = self._build(self._run, self._run.result(timeout, partial=partial))
+        if not partial:
+            self._result = result
+        return result
 
     def cancel(self) -> bool:
         """Ask the device to stop; a job that is final stays as it is.

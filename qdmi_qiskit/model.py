@@ -310,11 +310,14 @@ class Shots:
         valid: int64, shape `(points,)`: how many shots of each point count; they come
             first, the rows after them are zero and mean nothing. `None`: all of them.
             Heralding and post-selection discard shots.
+        failures: Why executables failed while the rest of their job did not: from the point to
+            the vendor's words. Their shots are not valid.
     """
 
     bits: Bits
     num_bits: int
     valid: npt.NDArray[np.int64] | None = None
+    failures: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

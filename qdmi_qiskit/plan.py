@@ -247,7 +247,8 @@ def merge(
     """Put every outcome where it belongs; the order of arrival does not matter.
 
     Where a device discarded shots, the valid ones of all pieces of a point come
-    first and `Shots.valid` says how many they are.
+    first and `Shots.valid` says how many they are. Where some pieces of a point
+    failed, `Shots.failures` has the reason of the last.
 
     Raises:
         ProtocolError: An outcome has another shape than its task asked for.
@@ -256,6 +257,7 @@ def merge(
         return (_checked(results[0][0], places[0][0], shapes[0]),)  # nothing to put together
     out = [np.zeros((s.points, s.shots, bits.num_bytes(s.num_bits)), np.uint8) for s in shapes]
     kept = [np.zeros(s.points, np.int64) for s in shapes]
+    failures: list[dict[int, str]] = [{} for _ in shapes]
     thinned = {
         place.request
         for row, result in zip(places, results, strict=True)
@@ -265,12 +267,14 @@ def merge(
     for row, result in zip(places, results, strict=True):
         for place, raw in zip(row, result, strict=True):
             shots = _checked(raw, place, shapes[place.request])
+            for point, reason in shots.failures.items():
+                failures[place.request][place.points[0] + point] = reason
             if place.request in thinned:
                 _append(out[place.request], kept[place.request], place, shots)
             else:
                 out[place.request][slice(*place.points), slice(*place.shots)] = shots.bits
     return tuple(
-        Shots(array, shape.num_bits, kept[k] if k in thinned else None)
+        Shots(array, shape.num_bits, kept[k] if k in thinned else None, failures[k])
         for k, (array, shape) in enumerate(zip(out, shapes, strict=True))
     )
 
@@ -298,4 +302,27 @@ def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:
             f"the device says that {valid.tolist()} of {number} shots are valid at {points} "
             "points: report it to the author of the plug-in"
         )
+    failed = sorted(shots.failures)
+    if failed and (valid is None or failed[0] < 0 or failed[-1] >= points or valid[failed].any()):
+        raise ProtocolError(
+            f"the device says that points {failed} of {points} failed, and not that none of their "
+            "shots is valid: report it to the author of the plug-in"
+        )
     return shots
+
+
+def lost(places: Sequence[Place], shapes: Sequence[Shape], reason: str) -> tuple[Shots, ...]:
+    """Return what stands in for the outcome of a job that has none: no shot of it is valid."""
+    made = []
+    for place in places:
+        points, shots = (b - a for a, b in (place.points, place.shots))
+        num_bits = shapes[place.request].num_bits
+        made.append(
+            Shots(
+                np.zeros((points, shots, bits.num_bytes(num_bits)), np.uint8),
+                num_bits,
+                np.zeros(points, np.int64),
+                dict.fromkeys(range(points), reason),
+            )
+        )
+    return tuple(made)

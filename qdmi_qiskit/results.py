@@ -21,6 +21,7 @@ def result_from(
     job_id: str,
     memory: bool,
     seed: int | None,
+    device_jobs: Sequence[dict[str, Any]] = (),
 ) -> Result:
     """Build the `Result` of circuits without free parameters, one experiment each.
 
@@ -39,7 +40,7 @@ def result_from(
         results=experiments,
         status="COMPLETED",
         date=spec.taken_at,
-        metadata={"seed": seed},
+        metadata={"seed": seed, "device_jobs": list(device_jobs)},
     )
 
 
@@ -51,12 +52,14 @@ def _experiment(
     if memory:
         data["memory"] = [hex(word) for word in bits.to_ints(packed)]
     lost = len(packed) == 0 < shots.bits.shape[1]  # such an experiment has no counts to read
+    reason = shots.failures.get(0)
+    status = "the device returned no valid shot" if lost else "DONE"
     return ExperimentResult(
         shots=len(packed),
-        success=not lost,
+        success=not lost and reason is None,
         data=ExperimentResultData(**data),
         meas_level=MeasLevel.CLASSIFIED,
-        status="the device returned no valid shot" if lost else "DONE",
+        status=status if reason is None else reason,
         header=header(circuit),
         requested_shots=shots.bits.shape[1],
         ordered_shots=spec.capabilities.ordered_shots,

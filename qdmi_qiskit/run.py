@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -20,10 +20,11 @@ from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
 from qdmi_qiskit.formats import codec
 from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Shots
-from qdmi_qiskit.plan import Chunk, Request, Shape, merge, plan
+from qdmi_qiskit.plan import Chunk, Request, Shape, lost, merge, plan
 from qdmi_qiskit.work import together
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _SENDERS = 8  # threads that submit the chunks of one run, where the device states no max_jobs
 
@@ -95,20 +96,15 @@ class Run:
                 job_id=f"{self.key}-{index}",
             )
 
-    def _check_all_sent(self) -> None:
-        if any(future.cancelled() for future in self._jobs):
-            raise JobFailedError(
-                f"run {self.key} was canceled before all of it was sent", job_id=self.key
-            )
-
     @property
     def job_ids(self) -> tuple[str, ...]:
         """The vendor's ids of the jobs sent so far, in the order of the plan."""
-        return tuple(
-            future.result().id
-            for future in self._jobs
-            if future.done() and not future.cancelled() and future.exception() is None
-        )
+        return tuple(job.id for job in self._sent())
+
+    def _sent(self) -> Iterator[Job]:
+        for future in self._jobs:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield future.result()
 
     def status(self) -> JobStatus:
         """Return the least advanced status, unless a job failed or was canceled."""
@@ -123,12 +119,17 @@ class Run:
         self._finished(timeout)
         return self.status()
 
-    def _finished(self, timeout: float | None) -> list[tuple[Job, JobStatus]]:
-        """Wait for the jobs; those that could not be sent are left out."""
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each job sent so far, in the order of the plan, with its `id`."""
+        return [{"id": job.id, **job.metadata} for job in self._sent()]
+
+    def _finished(self, timeout: float | None) -> list[JobStatus | None]:
+        """Wait for the jobs; of one that could not be sent there is no status."""
         end = None if timeout is None else time.monotonic() + timeout
-        found = []
+        found: list[JobStatus | None] = []
         for some in _batches(self._jobs):
-            jobs = []
+            jobs: list[Job | None] = []
             for sending in some:
                 try:
                     job = sending.result(None if end is None else max(end - time.monotonic(), 0.0))
@@ -136,36 +137,68 @@ class Run:
                     raise TimeoutError(
                         f"run {self.key} is still being sent after {timeout} s; it goes on"
                     ) from None
-                except Exception:  # noqa: BLE001, S112 - result() raises it; status() says FAILED
-                    continue
+                except Exception:  # noqa: BLE001 - result() raises it; status() says FAILED
+                    job = None
                 jobs.append(job)
-            if len(jobs) > 1:
-                _at_once(_look, jobs)  # most are final by now: ask together, not in turn
+            if len(jobs) > 1:  # most are final by now: ask together, not in turn
+                _at_once(_look, [job for job in jobs if job is not None])
             for job in jobs:
                 left = None if end is None else max(end - time.monotonic(), 0.0)
-                found.append((job, job.wait(left)))
+                found.append(None if job is None else job.wait(left))
         return found
 
-    def result(self, timeout: float | None = None) -> tuple[Shots, ...]:
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> tuple[Shots, ...]:
         """Wait for every job, then merge. Later calls return the same outcome.
+
+        Args:
+            timeout: Seconds to wait at most.
+            partial: Of a job that failed, was canceled or could not be sent, return no valid
+                shot and the reason, instead of raising it.
 
         Raises:
             JobFailedError: A job failed or was canceled.
             TimeoutError: Some job is not final. All keep running.
         """
-        if self._outcome is None:
-            finished = self._finished(timeout)
-            with self._lock:
-                if self._outcome is None:
-                    self._check_all_sent()
-                    for sending in self._jobs:
-                        sending.result()  # raises why a chunk could not be sent
-                    for job, status in finished:
-                        if status is JobStatus.CANCELED:
-                            raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
-                    results = _at_once(lambda job: job.result(), [job for job, _ in finished])
-                    self._outcome = merge(self._shapes, self._places, results)
+        if self._outcome is not None:
+            return self._outcome
+        ended = self._finished(timeout)
+        with self._lock:
+            if self._outcome is None:
+                results, whole = self._gathered(ended, partial=partial)
+                outcome = merge(self._shapes, self._places, results)
+                if not whole:
+                    return outcome
+                self._outcome = outcome
         return self._outcome
+
+    def _gathered(
+        self, ended: Sequence[JobStatus | None], *, partial: bool
+    ) -> tuple[list[tuple[Shots, ...]], bool]:
+        """Return the outcome of every chunk, and whether each of them has one."""
+        whole = True
+
+        def gather(index: int) -> tuple[Shots, ...]:
+            nonlocal whole
+            try:
+                return self._outcome_of(index, ended[index])
+            except QdmiError as error:
+                if not partial or not _is_final(error, ended[index]):
+                    raise
+                whole = False
+                return lost(self._places[index], self._shapes, str(error))
+
+        return _at_once(gather, range(len(self._jobs))), whole
+
+    def _outcome_of(self, index: int, status: JobStatus | None) -> tuple[Shots, ...]:
+        sending = self._jobs[index]
+        if sending.cancelled():
+            raise JobFailedError(
+                f"run {self.key} was canceled before all of it was sent", job_id=self.key
+            )
+        job = sending.result()  # raises why a chunk could not be sent
+        if status is JobStatus.CANCELED:
+            raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
+        return job.result()
 
     def cancel(self) -> None:
         """Ask every device job to stop; chunks not yet sent never are.
@@ -211,12 +244,17 @@ def _batches(jobs: Sequence[T]) -> Iterator[Sequence[T]]:
         yield jobs[first : first + _SENDERS]
 
 
-def _at_once(call: Callable[[Job], T], jobs: Sequence[Job]) -> list[T]:
-    """Return `call(job)` for each job. A service far away is asked for several at a time."""
-    if len(jobs) < 2:
-        return [call(job) for job in jobs]
+def _is_final(error: QdmiError, status: JobStatus | None) -> bool:
+    """Return whether asking again would say the same: no outcome, or never sent."""
+    return status is None or isinstance(error, JobFailedError)
+
+
+def _at_once(call: Callable[[U], T], items: Sequence[U]) -> list[T]:
+    """Return `call(item)` for each. A service far away is asked for several at a time."""
+    if len(items) < 2:
+        return [call(item) for item in items]
     with ThreadPoolExecutor(_SENDERS, "qdmi-gather") as pool:
-        return list(pool.map(call, jobs))
+        return list(pool.map(call, items))
 
 
 def _look(job: Job) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import JobStatus
@@ -39,6 +39,11 @@ class Work(Protocol[T_co]):
         """The vendor's ids of the device jobs sent so far."""
         ...
 
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each device job so far, with its `id`."""
+        ...
+
     def status(self) -> JobStatus:
         """Return the state; never block."""
         ...
@@ -47,8 +52,11 @@ class Work(Protocol[T_co]):
         """Block until final, or raise `TimeoutError`; the work goes on."""
         ...
 
-    def result(self, timeout: float | None = None) -> T_co:
-        """Wait, and return the outcome or raise why there is none."""
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> T_co:
+        """Wait, and return the outcome or raise why there is none.
+
+        `partial` returns what there is: see `Run.result`.
+        """
         ...
 
     def cancel(self) -> None:
@@ -60,6 +68,11 @@ class Computation(Generic[T]):
     """A blocking call of the device, in a thread of its own."""
 
     job_ids: tuple[str, ...] = ()
+
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """None: it is no job."""
+        return []
 
     def __init__(self, call: Callable[[], T]) -> None:
         pool = ThreadPoolExecutor(1, "qdmi-compute")
@@ -85,8 +98,8 @@ class Computation(Generic[T]):
             raise TimeoutError(f"still computing after {timeout} s; it goes on") from None
         return self.status()
 
-    def result(self, timeout: float | None = None) -> T:
-        """Wait, and return the value."""
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> T:
+        """Wait, and return the value; there is no part of one."""
         self.wait(timeout)
         if self.status() is JobStatus.CANCELED:
             raise JobFailedError("the computation was canceled", job_id="computation")
@@ -112,42 +125,57 @@ class Staged(Generic[T]):
     ) -> None:
         self._works = [first]
         self._canceled = False
-        self._rest: Computation[tuple[T, ...]] | None = None
+        self._rest: Computation[Work[tuple[T, ...]]] | None = None
         if following is not None:
             self._rest = Computation(partial(self._follow, following))
 
-    def _follow(self, following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]]) -> tuple[T, ...]:
+    def _follow(
+        self, following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]]
+    ) -> Work[tuple[T, ...]]:
         outcome = self._works[0].result()
         if self._canceled:
             raise JobFailedError("canceled before its second stage", job_id="")
-        self._works.append(following(outcome))
-        return self._works[1].result()
+        second = following(outcome)
+        self._works.append(second)
+        return second
 
     @property
     def job_ids(self) -> tuple[str, ...]:
         """The vendor's ids of the device jobs sent so far."""
         return tuple(job_id for work in self._works for job_id in work.job_ids)
 
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each device job so far, with its `id`."""
+        return [job for work in self._works for job in work.device_jobs]
+
     def status(self) -> JobStatus:
         """Return the state of the whole: not done before the second stage is."""
+        following = JobStatus.DONE if self._rest is None else self._rest.status()
+        if following.final and following is not JobStatus.DONE:
+            return JobStatus.CANCELED if self._canceled else following
         status = self._works[-1].status()
-        if self._rest is None:
+        if following.final or not status.final:
             return status
-        if self._rest.status().final:
-            return JobStatus.CANCELED if self._canceled else self._rest.status()
-        return JobStatus.RUNNING if status.final else status
+        return JobStatus.RUNNING  # between the stages
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until both stages are final, or raise `TimeoutError`."""
-        (self._rest or self._works[0]).wait(timeout)
+        end = None if timeout is None else time.monotonic() + timeout
+        if self._rest is None or self._rest.wait(timeout) is JobStatus.DONE:
+            self._works[-1].wait(None if end is None else max(end - time.monotonic(), 0.0))
         return self.status()
 
-    def result(self, timeout: float | None = None) -> tuple[tuple[T, ...], tuple[T, ...]]:
-        """Wait, and return the outcome of both stages."""
+    def result(
+        self, timeout: float | None = None, *, partial: bool = False
+    ) -> tuple[tuple[T, ...], tuple[T, ...]]:
+        """Wait, and return the outcome of both stages; a part only of the last one."""
         if self._rest is None:
-            return self._works[0].result(timeout), ()
+            return self._works[0].result(timeout, partial=partial), ()
+        end = None if timeout is None else time.monotonic() + timeout
         second = self._rest.result(timeout)
-        return self._works[0].result(), second
+        left = None if end is None else max(end - time.monotonic(), 0.0)
+        return self._works[0].result(), second.result(left, partial=partial)
 
     def cancel(self) -> None:
         """Ask the stage under way to stop; a second one not begun never is."""
@@ -168,6 +196,11 @@ class Both(Generic[T_co]):
         """The vendor's ids of the device jobs sent so far."""
         return tuple(job_id for part in self._parts for job_id in part.job_ids)
 
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each device job so far, with its `id`."""
+        return [job for part in self._parts for job in part.device_jobs]
+
     def status(self) -> JobStatus:
         """Return the state of the whole."""
         return together([part.status() for part in self._parts])
@@ -179,10 +212,10 @@ class Both(Generic[T_co]):
             part.wait(None if end is None else max(end - time.monotonic(), 0.0))
         return self.status()
 
-    def result(self, timeout: float | None = None) -> tuple[T_co, ...]:
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> tuple[T_co, ...]:
         """Wait, and return the result of every part."""
         self.wait(timeout)
-        return tuple(part.result() for part in self._parts)
+        return tuple(part.result(partial=partial) for part in self._parts)
 
     def cancel(self) -> None:
         """Ask every part to stop."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -70,21 +70,46 @@ def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
     return refined(plan.safe, plan.need, variances, scatter, numbers)
 
 
-def estimated(plan: Plan, shares: Sequence[Share], outcomes: Sequence[Shots]) -> PubResult:
+def estimated(
+    plan: Plan, shares: Sequence[Share], outcomes: Sequence[Shots], *, partial: bool = False
+) -> PubResult:
     """Return values and standard errors from the shots of every group.
 
     Groups are measured independently, so their variances add; within a group the covariance of
     its terms is in the variance of the shots.
+
+    Args:
+        plan: Of the pub.
+        shares: What was asked.
+        outcomes: What came, one for each share.
+        partial: Values that need a basis without a valid shot are NaN; else that is an error.
     """
     shape = (plan.pub.parameter_values.size, len(plan.observables.constants))
     mean, variance = np.zeros(shape), np.zeros(shape)
+    failures: dict[int, str] = {}
     for share, shots in zip(shares, outcomes, strict=True):
+        if partial and shots.valid is not None and not shots.valid.all():
+            missing = shots.valid == 0
+            needed = plan.observables.coefficients[:, share.group.terms].any(axis=1)
+            mean[np.ix_(share.points[missing], needed)] = np.nan
+            for row in np.flatnonzero(missing):
+                reason = shots.failures.get(int(row), "the device discarded all shots of a basis")
+                failures[int(share.points[row])] = reason
+            share = replace(share, points=share.points[~missing])
+            shots = Shots(shots.bits[~missing], shots.num_bits, shots.valid[~missing])
+            if missing.all():
+                continue
         seen = _seen(plan, share, shots)
         mean[share.points] += seen.mean
         variance[share.points] += seen.variance / seen.shots
     need = plan.need
     evs = mean[need.point, need.number] + plan.observables.constants[need.number]
-    return pub_result(plan, evs, np.sqrt(variance[need.point, need.number]), shares)
+    stds = np.sqrt(variance[need.point, need.number])
+    stds[np.isnan(evs)] = np.nan
+    result = pub_result(plan, evs, stds, shares)
+    if failures:
+        result.metadata["failures"] = failures
+    return result
 
 
 def computed(plan: Plan, table: Values) -> PubResult:
@@ -113,6 +138,13 @@ def pub_result(plan: Plan, evs: Values, stds: Values, shares: Sequence[Share]) -
 def _seen(plan: Plan, share: Share, shots: Shots) -> Moments:
     if shots.valid is not None and not shots.valid.all():
         point = int(share.points[shots.valid.argmin()])
+        if shots.failures:
+            reasons = "; ".join(dict.fromkeys(shots.failures.values()))
+            raise JobFailedError(
+                f"the device failed at point {point}: {reasons}. job.result(partial=True) returns "
+                "the other values",
+                job_id="",
+            )
         raise JobFailedError(
             f"the device discarded all {share.shots} shots of a basis at point {point}: ask for a "
             "better precision, so that it takes more",

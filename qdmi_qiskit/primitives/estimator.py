@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PrimitiveResult, PubResult
+from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.adopt import adopted
@@ -231,7 +231,7 @@ class _Remembered:
         return self._found[key]
 
 
-def _result(parts: Sequence[Any], *, plans: Sequence[Plan]) -> PrimitiveResult[PubResult]:
+def _result(parts: Sequence[Any], *, plans: Sequence[Plan], partial: bool) -> list[PubResult]:
     sampled = any(plan.pub.precision > 0 for plan in plans)
     first, second = parts[0] if sampled else ((), ())
     outcomes, refinements, tables = iter(first), iter(second), iter(parts[-1])
@@ -241,10 +241,11 @@ def _result(parts: Sequence[Any], *, plans: Sequence[Plan]) -> PrimitiveResult[P
         if plan.pub.precision == 0:
             results.append(computed(plan, next(tables)))
         elif plan.pilot:
-            results.append(estimated(plan, plan.final, [next(refinements) for _ in plan.final]))
+            refined = [next(refinements) for _ in plan.final]
+            results.append(estimated(plan, plan.final, refined, partial=partial))
         else:
-            results.append(estimated(plan, plan.safe, seen))
-    return PrimitiveResult(results, metadata={"version": 2})
+            results.append(estimated(plan, plan.safe, seen, partial=partial))
+    return results
 
 
 def _coerced(pub: EstimatorPubLike, index: int, precision: float) -> EstimatorPub:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +17,13 @@ from qdmi_qiskit.work import Work
 class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
     """Work on a device, and what to make of its outcome."""
 
-    def __init__(self, work: Work[Any], build: Callable[[Any], PrimitiveResult[Any]]) -> None:
+    def __init__(self, work: Work[Any], build: Callable[..., Sequence[Any]]) -> None:
+        """Wrap work.
+
+        Args:
+            work: Under way.
+            build: Makes pub results of its outcome, and takes `partial=`.
+        """
         super().__init__(uuid4().hex)
         self._work, self._build = work, build
         self._result: PrimitiveResult[Any] | None = None
@@ -28,16 +34,31 @@ class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
         """The vendor's ids of the device jobs sent so far."""
         return self._work.job_ids
 
-    def result(self, timeout: float | None = None) -> PrimitiveResult[Any]:
+    def result(
+        self, timeout: float | None = None, *, partial: bool = False
+    ) -> PrimitiveResult[Any]:
         """Wait for the outcome, at most `timeout` seconds.
+
+        Args:
+            timeout: Seconds.
+            partial: Return what there is though some of it failed: a pub that lost points says so
+                in `metadata["failures"]`, from the point to the device's reason.
+
+        Returns:
+            One result per pub; `metadata["device_jobs"]` is what the vendor told of each job.
 
         Raises:
             JobFailedError: The device ended a job without a result.
             TimeoutError: Some job is not final; all go on.
         """
-        if self._result is None:
-            self._result = self._build(self._work.result(timeout))
-        return self._result
+        if self._result is not None:
+            return self._result
+        pubs = self._build(self._work.result(timeout, partial=partial), partial=partial)
+        metadata = {"version": 2, "device_jobs": self._work.device_jobs}
+        result = PrimitiveResult(pubs, metadata=metadata)
+        if not partial:
+            self._result = result
+        return result
 
     def wait(self, timeout: float | None = None) -> QiskitJobStatus:
         """Block until final or `timeout` seconds; the job goes on either way.

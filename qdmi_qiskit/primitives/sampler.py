@@ -14,7 +14,6 @@ from qiskit.primitives import (
     BaseSamplerV2,
     BitArray,
     DataBin,
-    PrimitiveResult,
     SamplerPubLike,
     SamplerPubResult,
 )
@@ -136,32 +135,32 @@ def _request(pub: SamplerPub) -> Request[QuantumCircuit]:
 
 
 def _result(
-    outcomes: Sequence[Shots], *, pubs: Sequence[SamplerPub], ordered: bool
-) -> PrimitiveResult[SamplerPubResult]:
-    results = [
-        _pub_result(index, pub, shots, ordered)
+    outcomes: Sequence[Shots], *, pubs: Sequence[SamplerPub], ordered: bool, partial: bool
+) -> list[SamplerPubResult]:
+    return [
+        _pub_result(index, pub, shots, ordered=ordered, partial=partial)
         for index, (pub, shots) in enumerate(zip(pubs, outcomes, strict=True))
     ]
-    return PrimitiveResult(results, metadata={"version": 2})
 
 
-def _pub_result(index: int, pub: SamplerPub, shots: Shots, ordered: bool) -> SamplerPubResult:
+def _pub_result(
+    index: int, pub: SamplerPub, shots: Shots, *, ordered: bool, partial: bool
+) -> SamplerPubResult:
     metadata: dict[str, Any] = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
     packed = shots.bits
     if shots.valid is not None:
-        common = int(shots.valid.min(initial=pub.shots))
-        if common == 0:
-            raise JobFailedError(
-                f"the device discarded every shot of point {int(shots.valid.argmin())} of pub "
-                f"{index}: ask for more shots",
-                job_id="",
-            )
+        if not partial:
+            _check_complete(index, shots)
+        whole_points = shots.valid[[p not in shots.failures for p in range(len(shots.valid))]]
+        common = int(whole_points.min(initial=pub.shots)) if len(whole_points) else 0
         packed = packed[:, :common]
         metadata |= {
             "shots": common,
             "requested_shots": pub.shots,
             "valid_shots": shots.valid.reshape(pub.shape).tolist(),
         }
+        if shots.failures:
+            metadata["failures"] = dict(shots.failures)
     if not ordered:
         metadata["ordered_shots"] = False
     whole = BitArray(packed.reshape(*pub.shape, *packed.shape[1:]), shots.num_bits)
@@ -169,6 +168,22 @@ def _pub_result(index: int, pub: SamplerPub, shots: Shots, ordered: bool) -> Sam
         register.name: _register(whole, pub.circuit, register) for register in pub.circuit.cregs
     }
     return SamplerPubResult(DataBin(**registers, shape=pub.shape), metadata=metadata)
+
+
+def _check_complete(index: int, shots: Shots) -> None:
+    if shots.failures:
+        reasons = "; ".join(dict.fromkeys(shots.failures.values()))
+        raise JobFailedError(
+            f"points {sorted(shots.failures)} of pub {index} failed on the device: {reasons}. "
+            "job.result(partial=True) returns the others",
+            job_id="",
+        )
+    if shots.valid is not None and not shots.valid.all():
+        raise JobFailedError(
+            f"the device discarded every shot of point {int(shots.valid.argmin())} of pub "
+            f"{index}: ask for more shots, or take the others by job.result(partial=True)",
+            job_id="",
+        )
 
 
 def _register(whole: BitArray, circuit: QuantumCircuit, register: Any) -> BitArray:
