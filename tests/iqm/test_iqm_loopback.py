@@ -288,7 +288,7 @@ def test_cancel_and_find_again(server):
     (shots,) = found.result()
     assert (shots.num_bits, set(shots.bits[0, :, 0].tolist())) == (3, {0b010})
     found.cancel()
-    assert found.metadata["calibration_set"] == session.calibration_set
+    assert found.metadata["calibration"] == session.calibration_set
 
 
 def test_a_recalibration_is_noticed(server):

@@ -18,7 +18,7 @@ from qiskit.circuit import Parameter
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.iqm import driver, wire
-from qdmi_qiskit.devices.iqm import job as jobs
+from qdmi_qiskit.devices.iqm import posted as jobs
 from qdmi_qiskit.devices.iqm import session as sessions
 from qdmi_qiskit.errors import (
     ConfigError,
@@ -542,9 +542,9 @@ def test_metadata_has_what_the_server_says(server):
     server.instead("GET", JOB_PATH, [(200, {}, json.dumps(data))])
     job.status()
     found = job.metadata
-    assert found["progress"] == {"circuits": 0.25, "odd": None}
+    assert found["progress"] == {"circuits": 0.25}
     assert (found["runtime"], found["runtime_estimate"]) == (0.25, 1.5)
-    assert found["calibration_set"] == recorded.SET
+    assert found["calibration"] == recorded.SET
     assert found["messages"] == ["hello"]
 
 

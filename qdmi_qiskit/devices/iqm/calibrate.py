@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from qdmi_qiskit.devices.iqm.job import STATUS
+from qdmi_qiskit.devices.iqm.posted import STATUS
 from qdmi_qiskit.devices.iqm.wire import Wire
 from qdmi_qiskit.errors import (
     JobFailedError,

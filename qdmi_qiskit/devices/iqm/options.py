@@ -42,6 +42,8 @@ class IQMOptions(DeviceOptions):
         move_gate_validation: How strictly the server looks at MOVEs; star devices only.
         move_gate_frame_tracking: Which phases of MOVEs the server corrects; star devices only.
         use_timeslot: Whether jobs go into the time slot that is booked for this account.
+        max_job_bytes: Largest submission to send; more circuits go out as several jobs behind one.
+            If not given, that is done once the server has refused one for its size.
         qubit_mapping: Refused: circuits here are compiled for physical qubits.
         timeout: Seconds to wait for an answer of the server.
     """
@@ -59,6 +61,7 @@ class IQMOptions(DeviceOptions):
     move_gate_validation: Literal["strict", "allow_prx", "none"] = "strict"
     move_gate_frame_tracking: Literal["full", "no_detuning_correction", "none"] = "full"
     use_timeslot: bool = False
+    max_job_bytes: int | None = Field(default=None, ge=1)
     qubit_mapping: dict[str, str] | None = None
     timeout: float = Field(default=120.0, gt=0, allow_inf_nan=False)
 

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 from qdmi_qiskit.errors import ConfigError, QdmiError, RejectedError, UnavailableError
 
+
+class TooLargeError(RejectedError):
+    """The server takes no submission of that many bytes; nothing was queued."""
+
+
 _BY_CODE: dict[str, tuple[type[QdmiError], str]] = {
     "unauthorized": (ConfigError, "check the token"),
     "forbidden": (ConfigError, "check what this account may do"),
     "rate_limit_exceeded": (UnavailableError, "wait and try again"),
     "quota_exceeded": (UnavailableError, "the account's quota is used up"),
     "not_enough_credits": (UnavailableError, "buy credits, or ask for fewer shots"),
-    "request_payload_too_large": (RejectedError, "send fewer or smaller circuits in one run"),
+    "request_payload_too_large": (TooLargeError, "send fewer or smaller circuits in one run"),
     "timeslot_required": (
         ConfigError,
         "this device runs jobs in booked time slots only: book one and open with use_timeslot=True",
@@ -45,7 +50,7 @@ _BY_STATUS: dict[int, type[QdmiError]] = {
     404: ConfigError,
     405: ConfigError,
     409: RejectedError,
-    413: RejectedError,
+    413: TooLargeError,
     422: RejectedError,
 }
 

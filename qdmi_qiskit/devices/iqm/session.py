@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,27 +13,21 @@ from uuid import UUID
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.iqm.architecture import Architecture, architecture_from
+from qdmi_qiskit.devices.iqm.batch import batch_of
 from qdmi_qiskit.devices.iqm.calibrate import CalibrationRun, started
 from qdmi_qiskit.devices.iqm.encode import Encoder
-from qdmi_qiskit.devices.iqm.job import IQMJob
+from qdmi_qiskit.devices.iqm.job import SEPARATOR, IQMJob
 from qdmi_qiskit.devices.iqm.options import IQMOptions
-from qdmi_qiskit.devices.iqm.outcome import Reading
-from qdmi_qiskit.devices.iqm.program import IQMProgram
+from qdmi_qiskit.devices.iqm.posted import Posted
+from qdmi_qiskit.devices.iqm.sending import Sender
 from qdmi_qiskit.devices.iqm.spec import spec_from
 from qdmi_qiskit.devices.iqm.star import StarRouter
 from qdmi_qiskit.devices.iqm.wire import Wire
-from qdmi_qiskit.errors import (
-    ConfigError,
-    ProtocolError,
-    QdmiError,
-    RejectedError,
-    SubmitUnknownError,
-)
+from qdmi_qiskit.errors import ConfigError, ProtocolError, QdmiError
 from qdmi_qiskit.model import DeviceSpec, DeviceState, DeviceStatus, Task
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_TAG = 50
 _LOOK_AGAIN = 600.0  # seconds between looks at the server's default calibration set
 
 
@@ -65,7 +57,13 @@ class IQMSession(Session):
         self._router = StarRouter()
         self._static: Mapping[str, Any] | None = None
         self._limits: Mapping[str, Any] | None = None
-        self._looked = time.monotonic()
+        self._looked, self._drifted = time.monotonic(), ""
+        self._sender = Sender(
+            wire,
+            f"jobs/{self._place}/circuit",
+            use_timeslot=options.use_timeslot,
+            most=options.max_job_bytes,
+        )
         self._snapshot = self._read(options.calibration_set)
         moves = {"move_gate_validation", "move_gate_frame_tracking"} & options.model_fields_set
         if moves and not self._snapshot.architecture.resonators:
@@ -97,7 +95,7 @@ class IQMSession(Session):
         """
         self._static = self._limits = None
         self._snapshot = self._read(calibration_set or self._options.calibration_set)
-        self._looked = time.monotonic()
+        self._looked, self._drifted = time.monotonic(), ""
 
     def _read(self, wanted: str | None) -> Snapshot:
         if self._static is None:
@@ -139,46 +137,25 @@ class IQMSession(Session):
         return self._wire.get(path)[0]
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> IQMJob:
-        programs = _checked(tasks, self.spec())
-        sets = {program.calibration_set for program in programs}
-        if len(sets) > 1:
-            raise RejectedError(
-                "the device was refreshed while circuits were being prepared, so they belong to "
-                "different calibration sets: run them again"
-            )
-        (pinned,) = sets
-        circuits = [
-            circuit
-            for number, (task, program) in enumerate(zip(tasks, programs, strict=True))
-            for circuit in program.circuits(task.values, number)
-        ]
-        rest = {"calibration_set_id": pinned, "shots": tasks[0].shots, **self._options.request()}
-        body = f'{{"circuits":[{",".join(circuits)}],{json.dumps(rest)[1:]}'
-        tag = tag_of(key)
-        look = f"look among your IQM jobs for the tag {tag!r} before you send it again"
-        use = "true" if self._options.use_timeslot else "false"
-        data = self._wire.submit(
-            f"jobs/{self._place}/circuit",
-            {"use_timeslot": use, "tag": tag},
-            body.encode(),
-            look,
-        )
-        if not isinstance(data, Mapping) or not data.get("id"):
-            raise SubmitUnknownError(f"IQM took the job but gave no id: {look}")
-        _log.info("IQM job %s on %s, tag %s", data["id"], self._name, tag)
-        readings = [
-            Reading(program.columns, task.program.num_bits, task.points, task.shots)
-            for task, program in zip(tasks, programs, strict=True)
-        ]
+        batch = batch_of(tasks, self.spec())
+        rest = {
+            "calibration_set_id": batch.calibration_set,
+            "shots": batch.shots,
+            **self._options.request(),
+        }
+        posted = self._sender.send(batch.circuits, rest, key)
         self._look_for_drift()
-        return IQMJob(self._wire, data, readings, pinned)
+        return IQMJob(posted, batch.readings, self._drifted)
 
     def job(self, job_id: str) -> IQMJob:
+        ids = job_id.split(SEPARATOR)
         try:
-            UUID(job_id)
+            for each in ids:
+                UUID(each)
         except ValueError:
             raise ConfigError(f"{job_id!r} is no id of an IQM job: ids are UUIDs") from None
-        return IQMJob(self._wire, self._wire.get(f"jobs/{quote(job_id, safe='')}")[0])
+        found = [self._wire.get(f"jobs/{quote(each, safe='')}")[0] for each in ids]
+        return IQMJob([Posted(self._wire, data) for data in found])
 
     def calibrate(
         self, procedure: Mapping[str, Any], *, changes_the_machine: bool
@@ -228,56 +205,24 @@ class IQMSession(Session):
             _log.warning("%s: %s", self._name, message)
 
     def _drift(self) -> str:
+        """Return what to say of the server's default set if it is another one now."""
         if self._options.calibration_set is not None:
             return ""
         try:
             now = str(self._dynamic(None).get("calibration_set_id"))
         except (QdmiError, AttributeError) as error:
             _log.debug("no look at the default calibration set: %s", error)
-            return ""
-        if now == self.calibration_set:
-            return ""
-        return (
-            f"the default calibration set is {now} now, circuits run with {self.calibration_set}: "
-            "backend.refresh() moves to it; transpile again after that"
-        )
+            return self._drifted
+        self._drifted = ""
+        if now != self.calibration_set:
+            self._drifted = (
+                f"the default calibration set is {now} now, circuits run with "
+                f"{self.calibration_set}: backend.refresh() moves to it; transpile again after that"
+            )
+        return self._drifted
 
     def close(self) -> None:
         self._wire.close()
-
-
-def tag_of(key: str) -> str:
-    """Return what a job is tagged with: the key, or a digest of one too long for IQM."""
-    return key if len(key) <= _LONGEST_TAG else hashlib.sha256(key.encode()).hexdigest()[:40]
-
-
-def _checked(tasks: Sequence[Task], spec: DeviceSpec) -> list[IQMProgram]:
-    if not tasks:
-        raise ProtocolError("no tasks: the planner sent an empty job")
-    shots = {task.shots for task in tasks}
-    if len(shots) > 1:
-        raise ProtocolError("IQM takes one number of shots per job; the planner sent several")
-    number, caps = sum(task.points for task in tasks), spec.capabilities
-    for what, got, most in (
-        ("circuits", number, caps.max_executables),
-        ("shots", max(shots), caps.max_shots),
-        ("circuits x shots", number * max(shots), caps.max_total_shots),
-    ):
-        if most is not None and got > most:
-            raise ProtocolError(f"{spec.name} takes at most {most} {what} per job, got {got}")
-    programs = []
-    for task in tasks:
-        program = task.program.payload
-        if not isinstance(program, IQMProgram):
-            kind = type(program).__name__
-            raise RejectedError(f"IQM takes programs of its own encoder, not a {kind}")
-        if not program.columns:
-            raise RejectedError("a program without measurements: nothing would come back")
-        width = len(program.slots.atoms.parameters)
-        if task.values.shape != (task.points, width):
-            raise ProtocolError(f"values of shape {task.values.shape} for {width} parameters")
-        programs.append(program)
-    return programs
 
 
 def _until(windows: Any) -> float | None:
