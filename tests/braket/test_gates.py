@@ -23,9 +23,9 @@ from qdmi_qiskit.devices.braket.gates import (
     GATES,
     QUARTER_TURNS,
     WORDS,
-    teach_transpiler,
     words_for,
 )
+from qdmi_qiskit.vocabulary import teach_transpiler
 
 ANGLES = (0.37, 1.21, -0.83)
 

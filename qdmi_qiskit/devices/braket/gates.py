@@ -6,23 +6,13 @@ Angles are radians on both sides, IonQ's native gates included (IonQ's own inter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit
-from qiskit.circuit import Gate, Parameter
-from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
-from qiskit.circuit.library import (
-    CZGate,
-    RXXGate,
-    RZGate,
-    UGate,
-    XGate,
-    YGate,
-)
+from qiskit.circuit import Gate
+
+from qdmi_qiskit.vocabulary import IONQ
 
 _PI = float(np.pi)
 
@@ -105,98 +95,5 @@ def words_for(names: Iterable[str], *, quarter_turns: bool = False) -> dict[str,
     return found
 
 
-class GPIGate(Gate):
-    """IonQ's `gpi`: a half turn about an axis in the equator, at `phi` radians from x."""
-
-    def __init__(self, phi: Any, label: str | None = None) -> None:
-        super().__init__("gpi", 1, [phi], label=label)
-
-    def _define(self) -> None:
-        self.definition = QuantumCircuit(1, global_phase=_PI / 2)
-        self.definition.r(_PI, self.params[0], 0)
-
-    def inverse(self, annotated: bool = False) -> Gate:
-        return GPIGate(self.params[0])
-
-
-class GPI2Gate(Gate):
-    """IonQ's `gpi2`: a quarter turn about an axis in the equator, at `phi` radians from x."""
-
-    def __init__(self, phi: Any, label: str | None = None) -> None:
-        super().__init__("gpi2", 1, [phi], label=label)
-
-    def _define(self) -> None:
-        self.definition = QuantumCircuit(1)
-        self.definition.r(_PI / 2, self.params[0], 0)
-
-    def inverse(self, annotated: bool = False) -> Gate:
-        return GPI2Gate(self.params[0] + _PI)
-
-
-class MSGate(Gate):
-    """IonQ's `ms`: exp(-i theta/2 GPI(phi0) x GPI(phi1)), all in radians."""
-
-    def __init__(self, phi0: Any, phi1: Any, theta: Any, label: str | None = None) -> None:
-        super().__init__("ms", 2, [phi0, phi1, theta], label=label)
-
-    def _define(self) -> None:
-        phi0, phi1, theta = self.params
-        self.definition = QuantumCircuit(2)
-        self.definition.rz(-phi0, 0)
-        self.definition.rz(-phi1, 1)
-        self.definition.rxx(theta, 0, 1)
-        self.definition.rz(phi0, 0)
-        self.definition.rz(phi1, 1)
-
-    def inverse(self, annotated: bool = False) -> Gate:
-        phi0, phi1, theta = self.params
-        return MSGate(phi0, phi1, -theta)
-
-
-GATES: Mapping[str, Gate] = {
-    "gpi": GPIGate(Parameter("phi")),
-    "gpi2": GPI2Gate(Parameter("phi")),
-    "ms": MSGate(Parameter("phi0"), Parameter("phi1"), Parameter("theta")),
-}
+GATES: Mapping[str, Gate] = IONQ
 """Instructions that Braket knows and Qiskit's standard library does not."""
-
-_teaching = Lock()
-_taught = False
-
-
-def teach_transpiler() -> None:
-    """Tell Qiskit how to write gates in IonQ's; without effect when told already."""
-    global _taught
-    with _teaching:
-        if not _taught:
-            _taught = True
-            for gate, definition in _equivalences():
-                SessionEquivalenceLibrary.add_equivalence(gate, definition)
-
-
-def _equivalences() -> Iterator[tuple[Gate, QuantumCircuit]]:
-    theta, phi, lam = (Parameter(name) for name in ("theta", "phi", "lam"))
-    whole = QuantumCircuit(1, global_phase=(phi + lam - _PI) / 2)
-    whole.append(GPI2Gate(_PI - lam), [0])
-    whole.append(GPIGate((theta + phi - lam) / 2), [0])
-    whole.append(GPI2Gate(phi + _PI), [0])
-    yield UGate(theta, phi, lam), whole
-
-    turn = QuantumCircuit(1)
-    turn.append(GPIGate(0), [0])
-    turn.append(GPIGate(theta / 2), [0])
-    yield RZGate(theta), turn
-
-    for gate, angle in ((XGate(), 0.0), (YGate(), _PI / 2)):
-        flip = QuantumCircuit(1)
-        flip.append(GPIGate(angle), [0])
-        yield gate, flip
-
-    entangle = QuantumCircuit(2)
-    entangle.append(MSGate(0, 0, theta), [0, 1])
-    yield RXXGate(theta), entangle
-
-    controlled = QuantumCircuit(2, global_phase=_PI / 4)
-    controlled.rzz(-_PI / 2, 0, 1)
-    controlled.rz(_PI / 2, [0, 1])
-    yield CZGate(), controlled

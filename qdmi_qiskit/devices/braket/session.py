@@ -18,7 +18,7 @@ from qdmi_qiskit.devices.braket.capability import FORMAT, Device, dialect_of
 from qdmi_qiskit.devices.braket.emit import Dialect, write
 from qdmi_qiskit.devices.braket.faults import anonymous
 from qdmi_qiskit.devices.braket.figures import table
-from qdmi_qiskit.devices.braket.gates import GATES, teach_transpiler
+from qdmi_qiskit.devices.braket.gates import GATES
 from qdmi_qiskit.devices.braket.job import BraketJob
 from qdmi_qiskit.devices.braket.lookup import connect, region_of
 from qdmi_qiskit.devices.braket.options import CloudOptions
@@ -28,6 +28,7 @@ from qdmi_qiskit.devices.braket.states import device_state
 from qdmi_qiskit.devices.braket.transport import Transport
 from qdmi_qiskit.errors import ConfigError, ProtocolError, RejectedError, UnavailableError
 from qdmi_qiskit.model import DeviceSpec, DeviceState, Task
+from qdmi_qiskit.vocabulary import teach_transpiler
 
 _INTERVAL = 1.0
 _TASK_ARN = re.compile(r"arn:aws[\w-]*:braket:[\w-]*:\d*:quantum-task/[\w-]+")
