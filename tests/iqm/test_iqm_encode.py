@@ -10,8 +10,7 @@ import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Clbit, Parameter
 from qiskit.circuit.random import random_circuit
-from qiskit.quantum_info import Statevector, hellinger_fidelity
-from qiskit_aer import AerSimulator
+from qiskit.quantum_info import Statevector
 
 from qdmi_qiskit.bits import to_ints
 from qdmi_qiskit.devices.iqm.architecture import architecture_from
@@ -245,85 +244,6 @@ def test_values_that_make_no_number_are_refused():
     for row in ([np.nan, 0.0], [0.0, -1.0]):
         with pytest.raises(RejectedError, match="no finite number"):
             parsed(program, [row])
-
-
-def test_if_test_becomes_a_conditional_pulse():
-    for one in (0, 1):
-        circuit = QuantumCircuit(2, 2)
-        if one:
-            circuit.x(0)
-        circuit.measure(0, 0)
-        with circuit.if_test((circuit.clbits[0], 1)):
-            circuit.x(1)
-            circuit.rz(0.3, 1)
-        circuit.measure(1, 1)
-        isa = lab.transpiled(circuit, level=1)
-        assert outcome_of(isa) == [0b11 if one else 0b00]
-        (wire,) = parsed(lab.encoder("garnet")(isa))
-        found = [each["args"] for each in wire["instructions"] if each["name"] == "cc_prx"]
-        measured = next(each for each in wire["instructions"] if each["name"] == "measure")
-        assert {each["feedback_qubit"] for each in found} == {measured["locus"][0]}
-        assert {each["feedback_key"] for each in found} == {measured["args"]["feedback_key"]}
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_conditions_respect_virtual_z(seed):
-    """A conditional rotation between frames, compared with Aer shot by shot distribution."""
-    source = np.random.default_rng(seed)
-    circuit = QuantumCircuit(2, 3)
-    circuit.r(PI / 2, 0.0, 0)
-    circuit.measure(0, 0)
-    circuit.r(*source.uniform(-3, 3, 2), 1)
-    circuit.rz(source.uniform(-3, 3), 1)
-    with circuit.if_test((circuit.clbits[0], 1)):
-        circuit.r(*source.uniform(-3, 3, 2), 1)
-        circuit.rz(source.uniform(-3, 3), 1)
-    circuit.r(PI / 2, *source.uniform(-3, 3, 1), 1)
-    circuit.measure(1, 1)
-    shots = 4000
-    found = outcome_of(circuit, shots=shots)
-    counts = {format(k, "03b"): found.count(k) for k in set(found)}
-    want = AerSimulator().run(circuit, shots=shots, seed_simulator=seed).result().get_counts()
-    assert hellinger_fidelity(counts, want) > 0.998
-
-
-def test_two_feedbacks_of_one_bit_have_keys_of_their_own():
-    circuit = QuantumCircuit(2, 2)
-    for _ in range(2):
-        circuit.x(0)
-        circuit.measure(0, 0)
-        with circuit.if_test((circuit.clbits[0], 1)):
-            circuit.x(1)
-    circuit.measure(1, 1)
-    isa = lab.transpiled(circuit, level=0)
-    assert outcome_of(isa) == [0b10]
-
-
-def test_a_condition_on_a_bit_never_measured_never_runs():
-    circuit = QuantumCircuit(2, 2)
-    with circuit.if_test((circuit.clbits[0], 1)):
-        circuit.r(PI, 0, 1)
-    circuit.measure(1, 1)
-    assert outcome_of(circuit) == [0]
-
-
-@pytest.mark.parametrize("condition", ["zero", "two bits", "else"])
-def test_conditions_that_the_device_lacks_are_refused(condition):
-    circuit = QuantumCircuit(2, 2)
-    circuit.measure(0, 0)
-    if condition == "zero":
-        with circuit.if_test((circuit.clbits[0], 0)):
-            circuit.r(PI, 0, 1)
-    elif condition == "two bits":
-        with circuit.if_test((circuit.cregs[0], 1)):
-            circuit.r(PI, 0, 1)
-    else:
-        with circuit.if_test((circuit.clbits[0], 1)) as otherwise:
-            circuit.r(PI, 0, 1)
-        with otherwise:
-            circuit.r(PI, 1, 1)
-    with pytest.raises(RejectedError, match=r"one bit being 1|has an else"):
-        lab.encoder("garnet")(circuit)
 
 
 def test_reset_is_sent_and_resets():

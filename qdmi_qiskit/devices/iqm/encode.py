@@ -8,12 +8,20 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, Clbit, IfElseOp, Qubit
-from qiskit.circuit.classical import expr
+from qiskit.circuit import Clbit, IfElseOp
 
 from qdmi_qiskit.devices.iqm.angles import Form, Reader
 from qdmi_qiskit.devices.iqm.architecture import Architecture
-from qdmi_qiskit.devices.iqm.fold import Folder
+from qdmi_qiskit.devices.iqm.feedback import (
+    CONTROL_FLOW,
+    NotThereError,
+    condition_of,
+    inverse,
+    play,
+    pulses_of,
+    turns_of,
+)
+from qdmi_qiskit.devices.iqm.fold import Folder, Pulse
 from qdmi_qiskit.devices.iqm.keys import Column, key_of, superseded
 from qdmi_qiskit.devices.iqm.program import Instruction, IQMProgram, written
 from qdmi_qiskit.errors import RejectedError
@@ -108,7 +116,7 @@ class _Work:
         elif name == "measure":
             self._measure(qubits[0], clbits[0])
         elif isinstance(operation, IfElseOp):
-            self._if(operation, qubits, clbits)
+            self._if(operation, qubits)
         elif name not in _DROPPED:
             self._folder.flush(qubits)
             self._other(operation, qubits)
@@ -130,6 +138,8 @@ class _Work:
                 self._refuse(f"resets {locus[0]}, where no reset is calibrated")
             self._append("reset", locus)
             self._folder.forget(qubits[0])
+        elif name in CONTROL_FLOW:
+            self._refuse(f"has a {name}: of control flow, the device has if_test only")
         else:
             self._refuse(f"uses {name}, which is none of the device's gates: transpile it first")
 
@@ -146,66 +156,57 @@ class _Work:
         self._last[bit] = len(self.instructions)
         self._append("measure", self._locus([qubit]), key=key)
 
-    def _if(self, operation: IfElseOp, qubits: list[int], clbits: Sequence[Clbit]) -> None:
-        bit = self._condition(operation.condition)
-        body, *others = operation.blocks
-        if any(len(other.data) for other in others):
-            self._refuse("has an else, which the device does not have: write a second circuit")
-        self._folder.flush(qubits)
-        if bit not in self._last:  # never measured, so 0: the block does not run
-            return
+    def _if(self, operation: IfElseOp, qubits: list[int]) -> None:
+        outer = dict(enumerate(qubits))
+        try:
+            bit, wanted = condition_of(operation.condition)
+            blocks = [
+                turns_of(block, {q: outer[k] for k, q in enumerate(block.qubits)}, self._form)
+                for block in operation.blocks
+            ]
+        except NotThereError as error:
+            self._refuse(str(error))
+        if_true, if_false = blocks if len(blocks) == 2 else (*blocks, ())
+        if_one, if_zero = (if_true, if_false) if wanted else (if_false, if_true)
+        play(if_zero, self._folder)
+        if bit in self._last:  # else it is 0
+            self._folder.flush(qubits)
+            pulses = pulses_of([*inverse(if_zero), *if_one])
+            if any(pulses.values()):
+                self._conditional(bit, pulses)
+
+    def _conditional(self, bit: Clbit, pulses: Mapping[int, Sequence[Pulse]]) -> None:
+        source, feedback = self._feedback_of(bit)
+        for qubit, several in pulses.items():
+            locus = self._locus([qubit])
+            if locus not in self._architecture.gate("cc_prx").loci:
+                self._refuse(f"acts on {locus[0]} in an if_test, where that is not calibrated")
+            for angle, phase in several:
+                self._append(
+                    "cc_prx",
+                    locus,
+                    angle=angle,
+                    phase=phase - self._folder.frame(qubit),
+                    feedback_qubit=source,
+                    feedback_key=feedback,
+                )
+
+    def _feedback_of(self, bit: Clbit) -> tuple[str, str]:
+        """Return the qubit that was measured into a bit last, and the key that its pulses wait for.
+
+        The key is as in qiskit_iqm, but unique where a bit is measured again.
+        """
         at = self._last[bit]
         source = self.instructions[at]
         feedback = str(source.args.get("feedback_key") or "")
-        if not feedback:  # as in qiskit_iqm, but unique where a bit is measured again
+        if not feedback:
             number = sum("feedback_key" in each.args for each in self.instructions)
             key = str(source.args["key"])
             feedback = key if key not in self._feedback else f"{key}_again{number}"
             self._feedback.add(feedback)
             args = {**source.args, "feedback_key": feedback}
             self.instructions[at] = replace(source, args=args)
-        outer = dict(zip(body.qubits, qubits, strict=True))
-        for each in body.data:
-            self._conditional(each, outer, source.locus[0], feedback)
-
-    def _conditional(
-        self, instruction: Any, outer: Mapping[Qubit, int], source: str, feedback: str
-    ) -> None:
-        name = instruction.operation.name
-        if name in ("id", "barrier"):
-            return
-        qubit = outer[instruction.qubits[0]]
-        locus = self._locus([qubit])
-        forms = [self._form(angle) for angle in instruction.operation.params]
-        if name == "r":
-            pulses = [(forms[0], forms[1])]
-        elif name == "rz":  # a frame cannot depend on a bit: two half turns do the same
-            half = Form(math.pi)
-            pulses = [(half, Form()), (half, forms[0] * 0.5)]
-        else:
-            self._refuse(f"has {name} in an if_test; the device has single-qubit gates there only")
-        if locus not in self._architecture.gate("cc_prx").loci:
-            self._refuse(f"acts on {locus[0]} in an if_test, where that is not calibrated")
-        for angle, phase in pulses:
-            self._append(
-                "cc_prx",
-                locus,
-                angle=angle,
-                phase=phase - self._folder.frame(qubit),
-                feedback_qubit=source,
-                feedback_key=feedback,
-            )
-
-    def _condition(self, condition: Any) -> Clbit:
-        if isinstance(condition, expr.Var) and isinstance(condition.var, Clbit):
-            return condition.var
-        if isinstance(condition, tuple):
-            target, value = condition
-            if isinstance(target, ClassicalRegister) and len(target) == 1:
-                target = target[0]
-            if isinstance(target, Clbit) and value == 1:
-                return target
-        return self._refuse("has an if_test on something else than one bit being 1")
+        return source.locus[0], feedback
 
     def _duration(self, operation: Any) -> Form:
         unit = operation.unit
