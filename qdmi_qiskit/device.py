@@ -134,6 +134,38 @@ class Session(ABC):
         """
         raise UnsupportedError(f"{type(self).__name__} cannot find job {job_id} again")
 
+    def follow(self, job_id: str, tasks: Sequence[Task]) -> Job:
+        """Return a job found again whose tasks are known; it reads its outcome by them.
+
+        Override where the vendor's record of a job does not say which bit is which.
+
+        Args:
+            job_id: The vendor's.
+            tasks: As `submit` got them.
+
+        Raises:
+            UnsupportedError: The device cannot find jobs again.
+            ConfigError: It can, and there is no such job.
+        """
+        return self.job(job_id)
+
+    def find(self, key: str) -> Job | None:
+        """Return the job that was submitted under a key, None if the device has none.
+
+        For a submission whose outcome is not known, on a device without `submit_key`.
+
+        Raises:
+            UnsupportedError: The device cannot be asked by key.
+        """
+        raise UnsupportedError(f"{type(self).__name__} finds no job by its key")
+
+    def pin(self, calibration: str) -> None:  # noqa: B027
+        """Go back to a calibration, where the device keeps old ones: a run goes on with its own.
+
+        Args:
+            calibration: `Calibration.id` of an earlier spec.
+        """
+
     def expectations(
         self, program: Program, values: Values, observables: Sequence[PauliSum]
     ) -> Values:

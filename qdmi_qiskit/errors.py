@@ -9,6 +9,7 @@
   x SubmitUnknownError  the line broke during submit: look before sending again
   x JobFailedError      read `.job_id` and the vendor's words
   x ProtocolError       the vendor or the plug-in broke the contract: report it
+  x JournalError        the record of runs cannot be read or written: move or free its file
 
 Each class also derives from the built-in that a generic handler would catch.
 A wait that takes too long raises the built-in `TimeoutError`; the job keeps running.
@@ -70,6 +71,10 @@ class JobFailedError(QdmiError, RuntimeError):
 
 class ProtocolError(QdmiError, RuntimeError):
     """A plug-in or its vendor returned something outside the contract."""
+
+
+class JournalError(QdmiError, OSError):
+    """The journal of runs cannot be read or written; jobs on devices are not concerned."""
 
 
 def _job_failed(message: str, job_id: str) -> JobFailedError:

@@ -148,6 +148,8 @@ class Capabilities:
         cancel: `Job.cancel` works.
         retrieve: `Session.job(id)` finds a job again.
         submit_key: The same key returns the same job.
+        detached: Jobs go on without the process that sent them, and another one finds them by
+            `Session.job`. Their runs are kept in the journal unless the user says no.
         seeds: `Task.seed` makes outcomes reproducible.
         expectations: `Session.expectations` computes exact values.
         bases: A task may name a basis to measure after its program.
@@ -166,6 +168,7 @@ class Capabilities:
     cancel: bool = False
     retrieve: bool = False
     submit_key: bool = False
+    detached: bool = False
     seeds: bool = False
     expectations: bool = False
     bases: bool = False

@@ -1,0 +1,435 @@
+"""The file of runs: what was asked, how far it is, what came back."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from qdmi_qiskit.errors import ConfigError, JournalError
+from qdmi_qiskit.journal import owner
+from qdmi_qiskit.journal.packing import pack, unpack
+from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, step_of, time_of
+from qdmi_qiskit.journal.writer import Writer, connect, failure
+from qdmi_qiskit.model import JobStatus
+
+_SELECT = "SELECT number, id, kind, backend, device, state, created, reason FROM runs "
+_LARGEST_TEXT = 1 << 28  # bytes of circuits or of a spec, unpacked
+
+
+class Journal:
+    """One file. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = Writer(path)
+        self._lock = threading.Lock()
+        self._reader: tuple[int, sqlite3.Connection] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Journal {str(self.path)!r}>"
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self._writer.close()
+        with self._lock:
+            if self._reader is not None:
+                self._reader[1].close()
+                self._reader = None
+
+    def flush(self) -> None:
+        """Wait until all notes are on the disk."""
+        self._writer.flush()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._writer.flush()
+        try:
+            with self._lock:
+                if self._reader is None or self._reader[0] != os.getpid():
+                    self._reader = os.getpid(), connect(self.path)
+                yield self._reader[1]
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            raise failure(self.path, error) from error
+
+    # Runs.
+
+    def begin(
+        self, row: JobRow, inputs: Inputs, lease: str, stage: int, chunks: Sequence[ChunkRow]
+    ) -> int:
+        """Note a run and the chunks of its first stage, before anything is sent.
+
+        Returns:
+            The number of its row.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+
+        def both(connection: sqlite3.Connection) -> int:
+            number = _insert_run(connection, row, inputs, lease)
+            _insert_chunks(connection, number, stage, chunks)
+            return number
+
+        number: int = self._writer.do(both)
+        self._writer.beats.add(number)
+        return number
+
+    def add_chunks(self, run: int, stage: int, chunks: Sequence[ChunkRow]) -> None:
+        """Note the chunks of a further stage."""
+        self._writer.do(partial(_insert_chunks, run=run, stage=stage, chunks=chunks))
+
+    def find(self, prefix: str) -> JobRow:
+        """Return the run whose id begins so, or one of whose device jobs has that id.
+
+        Raises:
+            ConfigError: There is none, or there are several.
+        """
+        if not prefix or "\0" in prefix:
+            raise ConfigError(f"{prefix!r} is no id of a job")
+        with self._reading() as connection:
+            query = f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 3"
+            found = connection.execute(query, (prefix, prefix + "\U0010ffff")).fetchall()
+            if not found:
+                of_job = "number IN (SELECT run FROM chunks WHERE job = ?)"
+                query = f"{_SELECT} WHERE {of_job} LIMIT 3"
+                found = connection.execute(query, (prefix,)).fetchall()
+            if len(found) > 1 and found[0][1] != prefix:
+                some = ", ".join(str(row[1]) for row in found)
+                raise ConfigError(f"several jobs begin with {prefix!r}: {some}; say more of the id")
+            if not found:
+                raise ConfigError(
+                    f"no job {prefix!r} in {self.path}: check the id; `qdmi jobs` lists what "
+                    "there is"
+                )
+            return _job_row(connection, found[0])
+
+    def rows(
+        self,
+        *,
+        backend: str | None = None,
+        state: JobStatus | None = None,
+        tag: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = 20,
+    ) -> list[JobRow]:
+        """Return runs, the latest first."""
+        where, values = ["1"], list[Any]()
+        if backend is not None:
+            where.append("(backend = ? OR device = ?)")
+            values += [backend, backend]
+        if state is not None:
+            where.append("state = ?")
+            values.append(state.value)
+        if tag is not None:
+            where.append("number IN (SELECT run FROM tags WHERE tag = ?)")
+            values.append(tag)
+        if since is not None:
+            where.append("created >= ?")
+            values.append(since.timestamp())
+        query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY created DESC, number DESC LIMIT ?"
+        with self._reading() as connection:
+            found = connection.execute(query, (*values, -1 if limit is None else limit)).fetchall()
+            return [_job_row(connection, row) for row in found]
+
+    def inputs(self, run: int) -> Inputs:
+        """Return what a run began with.
+
+        Raises:
+            JournalError: The record is damaged.
+        """
+        with self._reading() as connection:
+            query = (
+                "SELECT opening, specs.body, call, circuits FROM inputs "
+                "LEFT JOIN specs ON specs.digest = inputs.spec WHERE run = ?"
+            )
+            row = connection.execute(query, (run,)).fetchone()
+        if row is None:
+            raise JournalError("a record of the journal is damaged: a run without its inputs")
+        opening = _table(row[0])
+        spec = unpack(row[1], most=_LARGEST_TEXT)[0].get("spec")
+        if not isinstance(spec, str) or not isinstance(row[2], bytes):
+            raise JournalError("a record of the journal is damaged: a run without its device")
+        return Inputs(opening, spec, row[2], row[3])
+
+    def note_state(self, run: int, state: JobStatus, reason: str | None = None) -> None:
+        """Note how far a run is."""
+        query = "UPDATE runs SET state = ?, reason = ?, changed = ? WHERE number = ?"
+        self._put(query, (state.value, reason, time.time(), run))
+
+    # Leases.
+
+    def take(self, run: int) -> str:
+        """Become the one who sends a run.
+
+        Raises:
+            ConfigError: Somebody else is at it.
+        """
+        lease = owner.lease()
+
+        def take(connection: sqlite3.Connection) -> str | None:
+            held, beat = connection.execute(
+                "SELECT owner, beat FROM runs WHERE number = ?", (run,)
+            ).fetchone() or (None, None)
+            if owner.is_alive(held, beat):
+                return str(held)
+            connection.execute(
+                "UPDATE runs SET owner = ?, beat = ? WHERE number = ?", (lease, time.time(), run)
+            )
+            return None
+
+        held = self._writer.do(take)
+        if held is not None:
+            owner.dropped(lease)
+            raise ConfigError(
+                f"{owner.described(held)} is sending this run at the moment: wait for it, or end it"
+            )
+        self._writer.beats.add(run)
+        return lease
+
+    def release(self, run: int, lease: str) -> None:
+        """Let others send a run."""
+        self._writer.beats.discard(run)
+        self._put("UPDATE runs SET owner = NULL WHERE number = ? AND owner = ?", (run, lease))
+        owner.dropped(lease)
+
+    def is_held(self, run: int) -> bool:
+        """Return whether somebody alive sends a run."""
+        with self._reading() as connection:
+            query = "SELECT owner, beat FROM runs WHERE number = ?"
+            row = connection.execute(query, (run,)).fetchone()
+        return row is not None and owner.is_alive(*row)
+
+    # Chunks.
+
+    def chunks(self, run: int, stage: int) -> list[ChunkRow]:
+        """Return the chunks of a stage, in order; none if it has not begun."""
+        with self._reading() as connection:
+            query = (
+                "SELECT number, key, state, fingerprint, attempt, job, reason, facts FROM chunks "
+                "WHERE run = ? AND stage = ? ORDER BY number"
+            )
+            rows = connection.execute(query, (run, stage)).fetchall()
+        if [row[0] for row in rows] != list(range(len(rows))):
+            raise JournalError("a record of the journal is damaged: chunks are missing")
+        return [
+            ChunkRow(
+                str(key),
+                step_of(step),
+                fingerprint if isinstance(fingerprint, bytes) else b"",
+                attempt if isinstance(attempt, int) else 0,
+                None if job is None else str(job),
+                None if reason is None else str(reason),
+                None if facts is None else _table(facts),
+            )
+            for _, key, step, fingerprint, attempt, job, reason, facts in rows
+        ]
+
+    def result(self, run: int, stage: int, number: int) -> bytes | None:
+        """Return the packed outcome of a chunk."""
+        with self._reading() as connection:
+            query = "SELECT body FROM results WHERE run = ? AND stage = ? AND number = ?"
+            row = connection.execute(query, (run, stage, number)).fetchone()
+        return None if row is None else row[0]
+
+    def note_sending(self, run: int, stage: int, number: int) -> bool:
+        """Note, before the first byte goes out, that a chunk is being sent.
+
+        Returns:
+            False if somebody else has begun to.
+        """
+
+        def claim(connection: sqlite3.Connection) -> bool:
+            query = (
+                "UPDATE chunks SET state = 'sending' "
+                "WHERE run = ? AND stage = ? AND number = ? AND state = 'planned'"
+            )
+            return connection.execute(query, (run, stage, number)).rowcount == 1
+
+        return bool(self._writer.do(claim))
+
+    def note(
+        self,
+        run: int,
+        stage: int,
+        number: int,
+        chunk: ChunkRow,
+        *,
+        result: bytes | None = None,
+    ) -> None:
+        """Note how far a chunk is, and its outcome where there is one. Written soon."""
+        facts = None if chunk.facts is None else json.dumps(dict(chunk.facts), default=str)
+        values = (chunk.key, chunk.step.value, chunk.attempt, chunk.job, chunk.reason, facts)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE chunks SET key = ?, state = ?, attempt = ?, job = ?, reason = ?, "
+                "facts = coalesce(?, facts) WHERE run = ? AND stage = ? AND number = ?",
+                (*values, run, stage, number),
+            )
+            if result is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO results (run, stage, number, body) VALUES (?, ?, ?, ?)",
+                    (run, stage, number, result),
+                )
+
+        self._writer.put(write)
+
+    def _put(self, query: str, values: Iterable[Any]) -> None:
+        row = tuple(values)
+        self._writer.put(lambda connection: connection.execute(query, row))
+
+    # Size.
+
+    def size(self) -> int:
+        """Return how many bytes the file takes."""
+        with self._reading() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(size)
+
+    def prune(
+        self,
+        *,
+        before: datetime | None = None,
+        most_bytes: int | None = None,
+        everything: bool = False,
+    ) -> int:
+        """Forget runs, the oldest first; return how many.
+
+        Args:
+            before: Those that began earlier.
+            most_bytes: So many that the file is no larger than this.
+            everything: Forget also what is not finished; else only runs that ended.
+        """
+        wanted = "1" if everything else "state IN ('done', 'failed', 'canceled')"
+        forgotten = 0
+
+        def forget(connection: sqlite3.Connection, condition: str, values: tuple[Any, ...]) -> int:
+            query = (
+                "DELETE FROM runs WHERE number IN (SELECT number FROM runs "  # noqa: S608
+                f"WHERE {wanted} AND {condition})"
+            )
+            gone = connection.execute(query, values).rowcount
+            connection.execute("DELETE FROM specs WHERE digest NOT IN (SELECT spec FROM inputs)")
+            return gone
+
+        if before is not None:
+            forgotten += self._writer.do(
+                partial(forget, condition="created < ?", values=(before.timestamp(),))
+            )
+            self._shrink()
+        while most_bytes is not None and (size := self.size()) > most_bytes:
+            rows = self._writer.do(_count)
+            some = max(1, int(rows * (1 - most_bytes / size)))
+            oldest = f"number IN (SELECT number FROM runs WHERE {wanted} ORDER BY created LIMIT ?)"  # noqa: S608
+            gone = self._writer.do(partial(forget, condition=oldest, values=(some,)))
+            self._shrink()
+            forgotten += gone
+            if not gone:
+                break
+        return forgotten
+
+    def _shrink(self) -> None:
+        with self._reading() as connection:
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, lease: str) -> int:
+    created = row.created.timestamp()
+    digest = blake2b(inputs.spec.encode(), digest_size=16).digest()
+    if not connection.execute("SELECT 1 FROM specs WHERE digest = ?", (digest,)).fetchone():
+        body = pack({"spec": inputs.spec})
+        connection.execute("INSERT OR REPLACE INTO specs VALUES (?, ?)", (digest, body))
+    cursor = connection.execute(
+        "INSERT INTO runs (id, kind, backend, device, state, created, changed, owner, beat) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(row.id, row.kind, row.backend, row.device, row.state.value),
+            *(created, created, lease, time.time()),
+        ),
+    )
+    number = cursor.lastrowid or 0
+    connection.execute(
+        "INSERT INTO inputs (run, opening, spec, call, circuits) VALUES (?, ?, ?, ?, ?)",
+        (number, json.dumps(inputs.opening), digest, inputs.call, inputs.circuits),
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO tags (tag, run) VALUES (?, ?)", [(tag, number) for tag in row.tags]
+    )
+    return number
+
+
+def _insert_chunks(
+    connection: sqlite3.Connection, run: int, stage: int, chunks: Sequence[ChunkRow]
+) -> None:
+    connection.executemany(
+        "INSERT INTO chunks (run, stage, number, key, state, fingerprint) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (run, stage, number, chunk.key, Step.PLANNED.value, chunk.fingerprint)
+            for number, chunk in enumerate(chunks)
+        ],
+    )
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    (rows,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    return int(rows)
+
+
+def _job_row(connection: sqlite3.Connection, row: Sequence[Any]) -> JobRow:
+    number, job_id, kind, backend, device, state, created, reason = row
+    tags = connection.execute("SELECT tag FROM tags WHERE run = ? ORDER BY tag", (number,))
+    steps = dict(
+        connection.execute(
+            "SELECT state, count(*) FROM chunks WHERE run = ? GROUP BY state", (number,)
+        ).fetchall()
+    )
+    done = steps.get(Step.DONE.value, 0)
+    return JobRow(
+        id=str(job_id),
+        kind=str(kind),
+        backend=str(backend),
+        device=str(device),
+        state=state_of(state),
+        created=time_of(created),
+        tags=tuple(str(tag) for (tag,) in tags),
+        chunks=sum(steps.values()),
+        sent=done + steps.get(Step.SENT.value, 0),
+        done=done,
+        reason=None if reason is None else str(reason),
+        number=number,
+    )
+
+
+def _table(text: object) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JournalError(f"a record of the journal is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise JournalError("a record of the journal is damaged: a list where a table belongs")
+    return found
+
+
+_journals: dict[Path, Journal] = {}
+_opening = threading.Lock()
+
+
+def journal_at(path: Path) -> Journal:
+    """Return the journal in a file, the same object each time."""
+    with _opening:
+        if path not in _journals:
+            _journals[path] = Journal(path)
+        return _journals[path]
