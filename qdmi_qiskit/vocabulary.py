@@ -1,8 +1,11 @@
 """Gates of devices that Qiskit's standard library lacks, for whoever has to say them.
 
-IonQ's native gates (angles in radians; IonQ's own interface, and `qiskit-ionq`, count in turns),
-and IQM's MOVE, which takes a qubit's state into a resonator and back. A device gives those that
-it executes in `Session.gates`; a recording of it knows them by name.
+IonQ's native gates, and IQM's MOVE, which takes a qubit's state into a resonator and back. A
+device gives those that it executes in `Session.gates`; a recording of it knows them by name.
+
+IonQ's angles are radians here, and their names end in `_rad`: `qiskit-ionq` counts in turns under
+the plain names, and Qiskit's transpiler tells gates apart by name alone. Under one name it would
+put the gates of one package where the other's are meant.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class GPIGate(Gate):
     """IonQ's `gpi`: a half turn about an axis in the equator, at `phi` radians from x."""
 
     def __init__(self, phi: Any, label: str | None = None) -> None:
-        super().__init__("gpi", 1, [phi], label=label)
+        super().__init__("gpi_rad", 1, [phi], label=label)
 
     def _define(self) -> None:
         self.definition = QuantumCircuit(1, global_phase=_PI / 2)
@@ -45,7 +48,7 @@ class GPI2Gate(Gate):
     """IonQ's `gpi2`: a quarter turn about an axis in the equator, at `phi` radians from x."""
 
     def __init__(self, phi: Any, label: str | None = None) -> None:
-        super().__init__("gpi2", 1, [phi], label=label)
+        super().__init__("gpi2_rad", 1, [phi], label=label)
 
     def _define(self) -> None:
         self.definition = QuantumCircuit(1)
@@ -59,7 +62,7 @@ class MSGate(Gate):
     """IonQ's `ms`: exp(-i theta/2 GPI(phi0) x GPI(phi1)), all in radians."""
 
     def __init__(self, phi0: Any, phi1: Any, theta: Any, label: str | None = None) -> None:
-        super().__init__("ms", 2, [phi0, phi1, theta], label=label)
+        super().__init__("ms_rad", 2, [phi0, phi1, theta], label=label)
 
     def _define(self) -> None:
         phi0, phi1, theta = self.params
@@ -94,9 +97,9 @@ class MoveGate(Gate):
 
 
 IONQ: Mapping[str, Gate] = {
-    "gpi": GPIGate(Parameter("phi")),
-    "gpi2": GPI2Gate(Parameter("phi")),
-    "ms": MSGate(Parameter("phi0"), Parameter("phi1"), Parameter("theta")),
+    "gpi_rad": GPIGate(Parameter("phi")),
+    "gpi2_rad": GPI2Gate(Parameter("phi")),
+    "ms_rad": MSGate(Parameter("phi0"), Parameter("phi1"), Parameter("theta")),
 }
 """IonQ's."""
 

@@ -75,7 +75,7 @@ def test_inverse_of_a_native_gate(name):
 
 
 def test_upper_case_names_are_the_same_gates():
-    assert set(words_for(["GPI", "GPI2", "ZZ"])) == {"gpi", "gpi2", "rzz"}
+    assert set(words_for(["GPI", "GPI2", "ZZ"])) == {"gpi_rad", "gpi2_rad", "rzz"}
     assert set(words_for(["rx", "rz", "cz"], quarter_turns=True)) == {"rz", "cz", "x", "sx", "sxdg"}
     assert set(words_for(["rx"])) == {"rx"}
     assert words_for(["pswap", "some_future_gate"]) == {}
@@ -90,21 +90,21 @@ def test_equivalences_are_exact(gate):
     teach_transpiler()  # telling it again changes nothing
     entries = SessionEquivalenceLibrary.get_entry(gate)
     assert len(entries) == before
-    ours = [e for e in entries if {"gpi", "gpi2", "ms", "rzz"} & e.count_ops().keys()]
+    ours = [e for e in entries if {"gpi_rad", "gpi2_rad", "ms_rad", "rzz"} & e.count_ops().keys()]
     assert ours
     for entry in ours:
         assert Operator(entry) == Operator(gate)
 
 
-@pytest.mark.parametrize("entangler", ["rzz", "ms"])
+@pytest.mark.parametrize("entangler", ["rzz", "ms_rad"])
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_plain_transpile_reaches_ionq(entangler, level):
     teach_transpiler()
     target = Target(num_qubits=3)
     ones = {(k,): None for k in range(3)}
-    for name in ("gpi", "gpi2"):
+    for name in ("gpi_rad", "gpi2_rad"):
         target.add_instruction(GATES[name], dict(ones))
-    two = RZZGate(Parameter("t")) if entangler == "rzz" else GATES["ms"]
+    two = RZZGate(Parameter("t")) if entangler == "rzz" else GATES["ms_rad"]
     target.add_instruction(two, {(a, b): None for a in range(3) for b in range(3) if a != b})
     target.add_instruction(Measure(), dict(ones))
     circuit = QuantumCircuit(3)
@@ -114,5 +114,24 @@ def test_plain_transpile_reaches_ionq(entangler, level):
     circuit.swap(1, 2)
     circuit.u(*ANGLES, 0)
     isa = transpile(circuit, target=target, optimization_level=level, seed_transpiler=1)
-    assert set(isa.count_ops()) <= {"gpi", "gpi2", entangler}
+    assert set(isa.count_ops()) <= {"gpi_rad", "gpi2_rad", entangler}
+    assert Operator.from_circuit(isa).equiv(Operator(circuit))
+
+
+def test_the_gates_of_qiskit_ionq_count_in_turns_and_stay_apart_from_ours():
+    theirs = pytest.importorskip("qiskit_ionq")  # adds its own rules to Qiskit's
+    teach_transpiler()
+    circuit = QuantumCircuit(1)
+    circuit.append(theirs.GPIGate(0.125), [0])  # an eighth of a turn
+    circuit.append(theirs.GPI2Gate(0.25), [0])
+    circuit.u(*ANGLES, 0)
+    target = Target(num_qubits=1)
+    for name in ("gpi_rad", "gpi2_rad"):
+        target.add_instruction(GATES[name], {(0,): None})
+    isa = transpile(circuit, target=target, optimization_level=0)
+    assert set(isa.count_ops()) <= {"gpi_rad", "gpi2_rad"}
+    whole = QuantumCircuit(1)
+    whole.append(GATES["gpi_rad"].to_mutable(), [0])
+    ours = Operator(whole.assign_parameters([np.pi / 4]))
+    assert ours.equiv(Operator(theirs.GPIGate(0.125)))
     assert Operator.from_circuit(isa).equiv(Operator(circuit))

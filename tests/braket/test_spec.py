@@ -235,7 +235,7 @@ def test_version_3_speaks_of_the_whole_device():
     spec = spec_from(device(version_3(), "IonQ"))
     assert [site.t1 for site in spec.sites] == [188.0] * 3
     assert [site.t2 for site in spec.sites] == [0.95] * 3
-    ones = operation(spec, "gpi").sites
+    ones = operation(spec, "gpi_rad").sites
     assert ones[(0,)] == Figures(pytest.approx(63e-6), 0.9995)
     assert ones[(1,)] == Figures(pytest.approx(63e-6), 0.9997)  # the qubit's own
     assert operation(spec, "rzz").sites[(2, 0)] == Figures(pytest.approx(650e-6), 0.992)
