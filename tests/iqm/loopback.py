@@ -6,6 +6,9 @@ import atexit
 import os
 from functools import cache
 
+from qiskit.transpiler import generate_preset_pass_manager
+
+from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.iqm import driver
 from qdmi_qiskit.secret import Secret
 from qdmi_qiskit.testing.iqm_server import IQMServer
@@ -32,3 +35,12 @@ def opened(server, name, **options):
     variable = f"QDMI_TEST_IQM_TOKEN_{server.url.rpartition(':')[2]}"
     os.environ[variable] = server.token
     return driver.open(name, url=server.url, token=Secret(f"env:{variable}"), **options)
+
+
+def backend_on(server, name="garnet", **options):
+    return QDMIBackend(opened(server, name, **options))
+
+
+def isa_for(backend, circuit, level=1, **options):
+    manager = generate_preset_pass_manager(level, backend=backend, seed_transpiler=5, **options)
+    return manager.run(circuit)

@@ -8,17 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import requests
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.random import random_circuit
-from qiskit.quantum_info import SparsePauliOp
-from qiskit.transpiler import generate_preset_pass_manager
 from scipy.stats import chi2
 
-from qdmi_qiskit import EstimatorV2, SamplerV2
+from qdmi_qiskit import SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.aer import driver as aer
 from qdmi_qiskit.devices.iqm import driver, wire
@@ -31,7 +31,7 @@ from qdmi_qiskit.errors import (
 )
 from qdmi_qiskit.model import JobStatus
 from qdmi_qiskit.testing.iqm_server import IQMServer, write_tokens_file
-from tests.iqm.loopback import NAMES, ORDERS, exact, opened
+from tests.iqm.loopback import NAMES, backend_on, isa_for, opened
 
 
 @pytest.fixture
@@ -44,50 +44,6 @@ def server():
 def short_pauses(monkeypatch):
     monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(wire, "_LONGEST_PAUSE", 0.05)
-
-
-def backend_on(server, name="garnet", **options):
-    return QDMIBackend(opened(server, name, **options))
-
-
-def isa_for(backend, circuit, level=1, **options):
-    manager = generate_preset_pass_manager(level, backend=backend, seed_transpiler=5, **options)
-    return manager.run(circuit)
-
-
-def pattern(width):
-    """Qubits to flip so that neither the reverse nor a rotation is the same."""
-    return [k for k in range(width) if k in (0, 2, 3, 7, 8)] if width > 1 else [0]
-
-
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("name", NAMES)
-def test_asymmetric_states_come_out_right_everywhere(name, order):
-    backend = backend_on(exact(order), name)
-    widths = [w for w in range(1, 13) if w <= backend.num_qubits]
-    circuits, words = [], []
-    for width in widths:
-        circuit = QuantumCircuit(width, width)
-        circuit.x(pattern(width))
-        circuit.measure(range(width), range(width))
-        circuits.append(isa_for(backend, circuit))
-        words.append("".join("1" if k in pattern(width) else "0" for k in range(width))[::-1])
-    result = backend.run(circuits, shots=5, memory=True).result()
-    for k, word in enumerate(words):
-        assert result.get_counts(k) == {word: 5}
-        assert result.get_memory(k) == [word] * 5
-    for pub, word in zip(SamplerV2(backend).run(circuits, shots=5).result(), words, strict=True):
-        assert pub.data.c.get_counts() == {word: 5}
-    width = widths[-1]
-    circuit = QuantumCircuit(width)
-    circuit.x(pattern(width))
-    isa = isa_for(backend, circuit)
-    operators = [
-        SparsePauliOp.from_sparse_list([("Z", [k], 1.0)], width).apply_layout(isa.layout)
-        for k in range(width)
-    ]
-    evs = EstimatorV2(backend).run([(isa, operators)], precision=0.3).result()[0].data.evs
-    assert evs.tolist() == [-1.0 if k in pattern(width) else 1.0 for k in range(width)]
 
 
 def agree(counts, others):
@@ -181,34 +137,6 @@ def test_a_sweep_is_one_job(server):
         assert abs(counts.get("11", 0) / 2000 - p) < 5 * np.sqrt(0.25 / 2000)
 
 
-# --- heralding -------------------------------------------------------------------------------
-
-
-def test_heralding_discards_and_the_estimator_is_unbiased(server):
-    server.behaviour.herald_loss = 0.08
-    backend = backend_on(server, heralding="zeros")
-    circuit = QuantumCircuit(2)
-    circuit.rx(1.0, 0)
-    isa = isa_for(backend, circuit)
-    measured = isa_for(backend, circuit.measure_all(inplace=False))
-    result = SamplerV2(backend).run([measured], shots=4000).result()[0]
-    assert result.metadata["requested_shots"] == 4000
-    assert 3500 < result.metadata["shots"] < 3850
-    operator = SparsePauliOp("IZ").apply_layout(isa.layout)
-    data = EstimatorV2(backend).run([(isa, operator)], precision=0.01).result()[0].data
-    assert abs(float(data.evs) - np.cos(1.0)) < 5 * 0.011
-
-
-def test_a_shot_count_of_zero_is_a_failure_not_a_zero(server):
-    server.behaviour.herald_loss = 1.0
-    backend = backend_on(server, heralding="zeros")
-    circuit = QuantumCircuit(1)
-    circuit.measure_all()
-    job = SamplerV2(backend).run([isa_for(backend, circuit)], shots=50)
-    with pytest.raises(JobFailedError):
-        job.result()
-
-
 # --- faults ----------------------------------------------------------------------------------
 
 
@@ -248,6 +176,50 @@ def test_a_submission_cut_off_is_sent_once_and_found_by_its_tag(server, kind):
         assert job.tag
         assert job.tag in str(caught.value)
     assert sampled(backend) == {"100": 30}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_jobs_posted_are_jobs_asked_for_in_a_storm(server, seed):
+    """Faults of every kind, drawn at random; only a submission cut off may not come out."""
+    source = np.random.default_rng(seed)
+    backend = backend_on(server)
+    asked = unknown = 0
+    for _ in range(8):
+        server.clear_faults()
+        for _ in range(3):
+            kind = source.choice(["throttle", "error", "drop_before", "truncate", "garbage"])
+            server.inject(str(kind), method="GET", path="jobs/", skip=int(source.integers(3)))
+        posting = str(source.choice(["", "throttle", "drop_after", "truncate"]))
+        if posting == "throttle":
+            after = None if source.random() < 0.5 else 0.02
+            server.inject_submit("throttle", times=2, retry_after=after)
+        elif posting:
+            server.inject_submit(posting)
+        asked += 1
+        if posting in ("", "throttle"):
+            assert sampled(backend) == {"100": 30}
+            continue
+        unknown += 1
+        with pytest.raises(SubmitUnknownError) as caught:
+            sampled(backend)
+        assert repr(server.jobs[-1].tag) in str(caught.value)
+    assert server.jobs_created == asked == 8
+    assert 0 < unknown < 8
+    assert len({job.tag for job in server.jobs}) == asked
+
+
+def test_one_connection_serves_all_requests(server):
+    sampled(backend_on(server))
+    assert server.log.connections == 1
+    assert len(server.log.requests) >= 9
+
+
+def test_a_session_serves_several_threads(server):
+    backend = backend_on(server)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda shots: sampled(backend, shots), range(5, 17)))
+    assert found == [{"100": shots} for shots in range(5, 17)]
+    assert server.jobs_created == 12
 
 
 def test_a_restart_while_waiting_is_survived(server):
@@ -405,6 +377,25 @@ def test_a_timeslot_that_is_needed_is_asked_for(server):
     with pytest.raises(UnavailableError, match="book a time slot"):
         sampled(backend_on(server, use_timeslot=True))
     assert server.jobs_created == 0
+
+
+def test_a_job_goes_into_the_timeslot_that_is_booked(server):
+    server.behaviour.timeslot_required = True
+    place = f"{server.url}/api/v1/quantum-computers/garnet/timeslots"
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {server.token}"
+    slot = session.get(place, timeout=10).json()["available_slots"][0]["reference"]
+    booked = session.post(place, json={"timeslots": [{"reference": slot}]}, timeout=10)
+    session.close()
+    assert booked.status_code == 201
+    backend = backend_on(server, use_timeslot=True)
+    assert sampled(backend) == {"100": 30}
+    assert [job.timeslot for job in server.jobs] == [True]
+    with pytest.raises(ConfigError, match="use_timeslot=True"):
+        sampled(backend_on(server))
+    server.behaviour.timeslot_required = False
+    assert sampled(backend_on(server)) == {"100": 30}
+    assert [job.timeslot for job in server.jobs] == [True, False]
 
 
 def test_statuses_that_nobody_knows_are_survived(server):

@@ -59,7 +59,8 @@ class IQMJob(Job):
 
         The standard keys and those of `facts`; `warnings`, where the job ran with another
         calibration set than it was compiled for, or the default one had moved on when it was
-        sent. Where there are several server jobs, each is in `parts`.
+        sent; once the outcome was read, `valid_shots` of each circuit if heralding discarded any.
+        Where there are several server jobs, each is in `parts`.
         """
         found = joined([{"id": part.id, **part.facts} for part in self._parts])
         if len(self._parts) == 1:
@@ -67,7 +68,12 @@ class IQMJob(Job):
         warnings = [each for part in self._parts for each in part.warnings]
         if self._drift:
             warnings.append(self._drift)
-        return {**found, "warnings": list(dict.fromkeys(warnings))} if warnings else found
+        if warnings:
+            found["warnings"] = list(dict.fromkeys(warnings))
+        outcome = self._outcome or ()
+        if any(shots.valid is not None for shots in outcome):
+            found["valid_shots"] = [number for shots in outcome for number in _valid(shots)]
+        return found
 
     def status(self) -> JobStatus:
         for part in self._parts:
@@ -119,3 +125,8 @@ class IQMJob(Job):
         if self._readings is not None:
             return read(tables, self._readings)
         return read(tables, readings_from({"circuits": circuits, "shots": shots}, tables))
+
+
+def _valid(shots: Shots) -> list[int]:
+    points, number = shots.bits.shape[:2]
+    return [number] * points if shots.valid is None else shots.valid.tolist()
