@@ -65,6 +65,9 @@ class QDMIBackend(BackendV2):
     def __repr__(self) -> str:
         return f"<QDMIBackend {self.name!r}: {self._spec.name}, {self.num_qubits} qubits>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pass_managers": {}}  # they do not pickle, and are made again
+
     def _snapshot(self) -> None:
         self._spec = self.session.spec()
         given = self._given_target
