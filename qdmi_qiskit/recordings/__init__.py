@@ -11,6 +11,7 @@ The packaged ones are synthetic, made by `recordings.synthetic`:
 
 from __future__ import annotations
 
+import math
 from importlib import resources
 from pathlib import Path
 
@@ -50,4 +51,34 @@ def load(name: Path | str) -> DeviceSpec:
         raise ConfigError(
             f"there is no packaged recording and no file {text!r}{did_you_mean(text, NAMES)}"
         )
-    return spec_json.load(path)
+    try:
+        return checked(spec_json.load(path))
+    except ConfigError as error:
+        where = "" if str(path) in str(error) else f"{path}: "
+        raise ConfigError(f"{where}{error}") from error
+
+
+def checked(spec: DeviceSpec) -> DeviceSpec:
+    """Return a spec whose figures can be simulated.
+
+    Raises:
+        ConfigError: A probability is none, or a time is negative; names the field.
+    """
+    for k, site in enumerate(spec.sites):
+        for name in ("t1", "t2"):
+            _check(f"sites[{k}].{name}", getattr(site, name), "more than 0 s", least=5e-324)
+        for name in ("prob_meas1_prep0", "prob_meas0_prep1"):
+            _check(f"sites[{k}].{name}", getattr(site, name), "0 to 1", most=1.0)
+    for k, operation in enumerate(spec.operations):
+        for j, figures in enumerate((operation.sites or {}).values()):
+            where = f"operations[{k}].sites[{j}]"
+            _check(f"{where}.fidelity", figures.fidelity, "0 to 1", most=1.0)
+            _check(f"{where}.duration", figures.duration, "0 s or more")
+    return spec
+
+
+def _check(
+    where: str, value: float | None, wanted: str, *, least: float = 0.0, most: float = math.inf
+) -> None:
+    if value is not None and not least <= value <= most:
+        raise ConfigError(f"{where}: got {value!r}; wanted {wanted}, or null for unknown")

@@ -30,6 +30,7 @@ def expectations(
     *,
     noisy: bool,
     method: str,
+    noise: Any = None,
 ) -> Values:
     """Return float64 of shape `(points, len(observables))`.
 
@@ -58,7 +59,9 @@ def expectations(
     for index in wanted:
         qubits, operator = _on_support(observables[index])
         marked.append(SaveExpectationValue(operator, f"o{index}"), qubits)
-    options = {"method": "density_matrix"} if noisy or _mixes(circuit) else {}
+    options: dict[str, Any] = {"method": "density_matrix"} if noisy or _mixes(circuit) else {}
+    if noise is not None:
+        options["noise_model"] = noise
     binds = [dict(bindings)] if bindings else None
     result = simulator.run([marked], parameter_binds=binds, shots=1, **options).result()
     if not result.success:

@@ -2,81 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-from qiskit.quantum_info import average_gate_fidelity
 from qiskit_aer.noise import (
     NoiseModel,
     QuantumError,
     ReadoutError,
     depolarizing_error,
+    pauli_error,
     thermal_relaxation_error,
 )
 
 from qdmi_qiskit.model import DeviceSpec, Figures, Site
 
-_NOT_GATES = frozenset({"measure", "reset", "delay", "barrier"})
+NO_GATES = frozenset({"measure", "delay", "barrier"})
 
 
 def noise_from(spec: DeviceSpec) -> NoiseModel:
-    """Build the noise that a device's figures describe.
+    """Build the noise that a device's figures describe, all of it.
 
     Each gate gets thermal relaxation over its duration, then depolarising noise such that
     the whole has the recorded average gate fidelity: what relaxation explains is not charged
-    twice. (Source: Aer's device noise model, `qiskit_aer.noise.device.models`.) A reset gets
-    relaxation of its state only where it has a fidelity; a measurement gets the recorded
-    probabilities of wrong readout, or, where only a fidelity is known, one minus it both ways.
+    twice. (Source: Aer's device noise model, `qiskit_aer.noise.device.models`.) A reset with a
+    fidelity leaves 1 that often; a measurement gets the recorded probabilities of wrong
+    readout, or, where only a fidelity is known, one minus it both ways. What the device does
+    not say makes no noise.
 
-    Delays relax in `AerSession`, which sees their durations.
+    Delays relax in `RecordedDevice`, which sees their durations.
     """
     model = NoiseModel(basis_gates=sorted({op.name for op in spec.operations if op.sites != {}}))
     for operation in spec.operations:
         for sites, figures in (operation.sites or {}).items():
+            places = [spec.sites[site] for site in sites]
             if operation.name == "measure":
-                readout = _readout(spec.sites[sites[0]], figures)
+                readout = readout_error(places[0], figures)
                 if readout is not None:
                     model.add_readout_error(readout, list(sites))
-            elif operation.name not in _NOT_GATES:
-                error = gate_error(figures, [spec.sites[site] for site in sites])
-                if error is not None and not error.ideal():
+            else:
+                error = operation_error(operation.name, figures, places)
+                if error is not None:
                     model.add_quantum_error(error, operation.name, list(sites))
     return model
+
+
+def operation_error(name: str, figures: Figures, sites: list[Site]) -> QuantumError | None:
+    """Return what goes wrong after an operation other than a measurement, None if nothing."""
+    if name in NO_GATES:
+        return None
+    if name == "reset":
+        wrong = 0.0 if figures.fidelity is None else 1 - figures.fidelity
+        return pauli_error([("X", wrong), ("I", 1 - wrong)]) if wrong else None
+    error = gate_error(figures, sites)
+    return None if error is None or error.ideal() else error
 
 
 def gate_error(figures: Figures, sites: list[Site]) -> QuantumError | None:
     """Return the error channel of one gate on `sites`, or None if nothing is known.
 
-    Where relaxation alone is worse than the recorded fidelity, relaxation is all there is.
+    Its average gate fidelity is the recorded one. Where relaxation over the whole duration would
+    be worse than that, the gate was measured to be better than T1 and T2 are, so it relaxes
+    for as long as its fidelity allows.
     """
-    relaxation = _relaxation(figures.duration, sites)
-    if figures.fidelity is None:
-        return relaxation
-    dim = 2 ** len(sites)
-    fidelity = 1.0 if relaxation is None else float(average_gate_fidelity(relaxation))
+    duration = _relaxing(figures.duration, sites)
+    wanted = figures.fidelity
+    if wanted is None:
+        return _relaxation(duration, sites)
+    if _relaxed_fidelity(duration, sites) < wanted:
+        return _relaxation(_time_for(wanted, duration, sites), sites)
+    relaxation = _relaxation(duration, sites)
+    dim: int = 2 ** len(sites)
+    fidelity = _relaxed_fidelity(duration, sites)
     # F_avg of depolarising (1 - p) + p I/d after a channel of process fidelity f_p is linear in p:
     # F = F_0 - p (F_0 - 1/d).  Source: Nielsen, quant-ph/0205035.
     slope = fidelity - 1 / dim
-    p = 0.0 if slope <= 0 else (fidelity - figures.fidelity) / slope
-    most = dim**2 / (dim**2 - 1)
-    p = float(np.clip(p, 0.0, most))
+    p = 0.0 if slope <= 0 else (fidelity - wanted) / slope
+    p = min(max(p, 0.0), dim**2 / (dim**2 - 1))
     if p == 0:
         return relaxation
     depolarising = depolarizing_error(p, len(sites))
     return depolarising if relaxation is None else relaxation.compose(depolarising)
 
 
-def _relaxation(duration: float | None, sites: list[Site]) -> QuantumError | None:
-    if not duration or all(site.t1 is None and site.t2 is None for site in sites):
-        return None
-    error: QuantumError | None = None
-    for t1, t2 in zip(*relaxation_times(sites), strict=True):
-        single = thermal_relaxation_error(t1, t2, duration)
-        error = single if error is None else error.expand(single)  # sites[0] is the lowest qubit
-    return error
-
-
-def _readout(site: Site, figures: Figures) -> ReadoutError | None:
+def readout_error(site: Site, figures: Figures) -> ReadoutError | None:
+    """Return how a measurement errs, None if it does not or nobody says."""
     wrong_one, wrong_zero = site.prob_meas1_prep0, site.prob_meas0_prep1
     symmetric = None if figures.fidelity is None else 1 - figures.fidelity
     wrong_one = symmetric if wrong_one is None else wrong_one
@@ -92,6 +101,47 @@ def relaxation_times(sites: Sequence[Site]) -> tuple[list[float], list[float]]:
 
     No T2 exceeds 2 T1, which no channel could obey.
     """
-    t1s = [np.inf if site.t1 is None else site.t1 for site in sites]
-    t2s = [np.inf if site.t2 is None else site.t2 for site in sites]
+    t1s = [math.inf if site.t1 is None else site.t1 for site in sites]
+    t2s = [math.inf if site.t2 is None else site.t2 for site in sites]
     return t1s, [min(t2, 2 * t1) for t1, t2 in zip(t1s, t2s, strict=True)]
+
+
+def _relaxing(duration: float | None, sites: Sequence[Site]) -> float:
+    """Return for how long something is known to happen to the sites."""
+    known = any(site.t1 is not None or site.t2 is not None for site in sites)
+    return duration or 0.0 if known else 0.0
+
+
+def _relaxation(duration: float, sites: Sequence[Site]) -> QuantumError | None:
+    if not duration:
+        return None
+    error: QuantumError | None = None
+    for t1, t2 in zip(*relaxation_times(sites), strict=True):
+        single = thermal_relaxation_error(t1, t2, duration)
+        error = single if error is None else error.expand(single)  # sites[0] is the lowest qubit
+    return error
+
+
+def _relaxed_fidelity(duration: float, sites: Sequence[Site]) -> float:
+    """Return the average gate fidelity of relaxation alone.
+
+    A site's Pauli transfer matrix has the diagonal 1, e^(-t/T2), e^(-t/T2), e^(-t/T1); the
+    process fidelity of several is the product of a quarter of each sum.
+    """
+    process = 1.0
+    for t1, t2 in zip(*relaxation_times(sites), strict=True):
+        process *= (1 + 2 * math.exp(-duration / t2) + math.exp(-duration / t1)) / 4
+    dim = float(2 ** len(sites))
+    return (dim * process + 1) / (dim + 1)
+
+
+def _time_for(fidelity: float, longest: float, sites: Sequence[Site]) -> float:
+    """Return for how long the sites may relax until they have a fidelity: by bisection."""
+    shortest = 0.0
+    for _ in range(100):
+        middle = (shortest + longest) / 2
+        if _relaxed_fidelity(middle, sites) > fidelity:
+            shortest = middle
+        else:
+            longest = middle
+    return shortest

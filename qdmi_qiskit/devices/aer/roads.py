@@ -35,6 +35,7 @@ BLOCK = 2**22
 _LABEL = "_qdmi"
 
 Prepare = Callable[[QuantumCircuit], QuantumCircuit]
+NoiseOf = Callable[[Sequence[QuantumCircuit]], Any]
 
 
 class States:
@@ -65,6 +66,7 @@ def parts(
     *,
     states: States | None,
     prepare: Prepare,
+    noise: NoiseOf,
 ) -> list[Part]:
     """Start the native runs of a job.
 
@@ -73,6 +75,7 @@ def parts(
         tasks: Checked.
         states: Those taken before; None where none may be taken: noise, or a method without.
         prepare: Applied to circuits whose shots Aer draws.
+        noise: Returns Aer's noise model for those circuits, None for the simulator's own.
     """
     found: list[Part] = []
     drawn: dict[int, list[int]] = {}
@@ -84,7 +87,7 @@ def parts(
         else:
             found.append(_state_part(simulator, tasks, indices, state, states))
     for shots, numbers in drawn.items():
-        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, prepare))
+        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, prepare, noise))
     return found
 
 
@@ -213,11 +216,14 @@ def _memory_part(
     indices: tuple[int, ...],
     shots: int,
     prepare: Prepare,
+    noise: NoiseOf,
 ) -> Part:
     some = [tasks[index] for index in indices]
     circuits = [settled(prepare(_with_basis(task))) for task in some]
     binds = [bindings(task.program.payload, task.values) for task in some]
     options: dict[str, Any] = {"memory": True}
+    if (model := noise(circuits)) is not None:
+        options["noise_model"] = model
     if some[0].seed is not None:
         # One run has one seed in Aer, which derives the others: seed + 2113 k for program k.
         options["seed_simulator"] = some[0].seed

@@ -10,44 +10,52 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Delay
-from qiskit.transpiler import PassManager
 from qiskit_aer import AerSimulator
-from qiskit_aer.noise import NoiseModel, RelaxationNoisePass
+from qiskit_aer.noise import NoiseModel
 
-from qdmi_qiskit import spec_json
+from qdmi_qiskit import recordings
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.aer.exact import expectations
 from qdmi_qiskit.devices.aer.gates import GATES, operations
 from qdmi_qiskit.devices.aer.job import AerJob
-from qdmi_qiskit.devices.aer.noise import noise_from, relaxation_times
 from qdmi_qiskit.devices.aer.options import AerOptions
 from qdmi_qiskit.devices.aer.programs import bindings, check_tasks
+from qdmi_qiskit.devices.aer.recorded import RecordedDevice, gates_for
 from qdmi_qiskit.devices.aer.roads import States, parts
 from qdmi_qiskit.devices.aer.simulator import BoundSimulator
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import (
     Capabilities,
     DeviceSpec,
-    Operation,
     PauliSum,
     Program,
     Site,
     Task,
     Values,
 )
+from qdmi_qiskit.vocabulary import teach_transpiler
 
 
 class AerSession(Session):
     """One `AerSimulator`, configured once."""
 
     def __init__(self, options: AerOptions) -> None:
-        self._recorded, model = _noise(options.noise)
+        self._recorded, self._model = _noise(options.noise)
         native = options.native()
-        if model is not None:
-            native["noise_model"] = model
-        self._model: NoiseModel | None = model
+        if self._model is not None:
+            native["noise_model"] = self._model
         self._simulator = BoundSimulator(**_checked(native))
+        self._device: RecordedDevice | None = None
+        if self._recorded is not None:
+            if options.num_qubits is not None:
+                raise ConfigError(
+                    f"num_qubits={options.num_qubits} does not go with a recorded device: "
+                    f"{self._recorded.name} has {self._recorded.num_qubits}; leave it out"
+                )
+            names = self._simulator.configuration().basis_gates
+            self._device = RecordedDevice(self._recorded, names)
+            if gates_for(self._device.operations):
+                teach_transpiler()
         self._method = options.method
         limit = self._simulator.configuration().n_qubits
         if options.num_qubits is not None and options.num_qubits > limit:
@@ -56,16 +64,25 @@ class AerSession(Session):
                 f"most {limit} on this machine: ask for fewer, or for another method"
             )
         self._num_qubits = options.num_qubits or limit
-        has_states = self._model is None and options.method in ("automatic", "statevector")
+        has_states = not self._noisy and options.method in ("automatic", "statevector")
         self._states = States() if has_states and options.sample_states else None
-        self._relax = self._relaxation_of_delays()
         self._jobs: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
         self._submitting = Lock()
         self._keys: WeakValueDictionary[str, AerJob] = WeakValueDictionary()
 
     @property
     def gates(self) -> Mapping[str, Any]:
-        return GATES
+        return GATES if self._device is None else {**GATES, **gates_for(self._device.operations)}
+
+    @property
+    def _noisy(self) -> bool:
+        return self._model is not None or (self._device is not None and not self._device.ideal)
+
+    @property
+    def _reads_wrong(self) -> bool:
+        if self._model is not None:
+            return _reads_wrong(self._model)
+        return self._device is not None and self._device.misreads
 
     def spec(self) -> DeviceSpec:
         capabilities = Capabilities(
@@ -74,28 +91,28 @@ class AerSession(Session):
             max_shots=self._simulator.configuration().max_shots,
             mixed_shots=True,
             sweeps=True,
-            bases=self._model is None,
+            bases=not self._noisy,
             ordered_shots=True,
             cancel=True,
             retrieve=True,
             submit_key=True,
             seeds=True,
-            expectations=self._model is None or not _reads_wrong(self._model),
+            expectations=not self._reads_wrong,
         )
-        if self._recorded is not None:
+        if self._recorded is not None and self._device is not None:
             return replace(
                 self._recorded,
                 capabilities=capabilities,
                 simulator=True,
                 price=None,
-                operations=self._simulated(self._recorded.operations),
+                operations=self._device.operations,
             )
         name = "aer" if self._method == "automatic" else f"aer:{self._method}"
         return DeviceSpec(
             name=name,
             version=self._simulator.configuration().backend_version,
             sites=tuple(Site(k) for k in range(self._num_qubits)),
-            operations=self._simulated(None),
+            operations=operations(self._simulator.configuration().basis_gates),
             capabilities=capabilities,
             simulator=True,
         )
@@ -105,7 +122,13 @@ class AerSession(Session):
         with self._submitting:  # one key, one job, from however many threads
             job = self._keys.get(key)
             if job is None:
-                started = parts(self._simulator, tasks, states=self._states, prepare=self._prepared)
+                started = parts(
+                    self._simulator,
+                    self._written(tasks),
+                    states=self._states,
+                    prepare=self._relaxed,
+                    noise=self._noise,
+                )
                 job = AerJob(started, len(tasks))
                 self._jobs[job.id] = self._keys[key] = job
         return job
@@ -124,33 +147,36 @@ class AerSession(Session):
     ) -> Values:
         if not self.spec().capabilities.expectations:
             return super().expectations(program, values, observables)
-        circuit = self._prepared(program.payload)
+        circuit = program.payload
+        values_of = bindings(circuit, values)
+        if self._device is not None:
+            circuit = self._device.relaxed(self._device.written(circuit))
         return expectations(
             self._simulator,
             circuit,
-            bindings(circuit, values),
+            values_of,
             observables,
-            noisy=self._model is not None,
+            noisy=self._noisy,
             method=self._method,
+            noise=self._noise([circuit]),
         )
 
-    def _simulated(self, recorded: tuple[Operation, ...] | None) -> tuple[Operation, ...]:
-        native = operations(self._simulator.configuration().basis_gates)
-        if recorded is None:
-            return native
-        names = {operation.name for operation in native} | {"barrier"}
-        return tuple(operation for operation in recorded if operation.name in names)
+    def _written(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return the tasks in Aer's gates; those that shared a circuit still do."""
+        if self._device is None:
+            return tasks
+        circuits = {id(task.program.payload): task.program.payload for task in tasks}
+        written = {key: self._device.written(circuit) for key, circuit in circuits.items()}
+        return [
+            replace(task, program=replace(task.program, payload=written[id(task.program.payload)]))
+            for task in tasks
+        ]
 
-    def _relaxation_of_delays(self) -> PassManager | None:
-        if self._recorded is None:
-            return None
-        t1s, t2s = relaxation_times(self._recorded.sites)
-        return PassManager([RelaxationNoisePass(t1s, t2s, dt=self._recorded.dt, op_types=[Delay])])
+    def _relaxed(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        return circuit if self._device is None else self._device.relaxed(circuit)
 
-    def _prepared(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        if self._relax is None or "delay" not in circuit.count_ops():
-            return circuit
-        return self._relax.run(circuit)
+    def _noise(self, circuits: Sequence[QuantumCircuit]) -> NoiseModel | None:
+        return None if self._device is None else self._device.noise(circuits)
 
 
 def _noise(given: Any) -> tuple[DeviceSpec | None, NoiseModel | None]:
@@ -159,14 +185,13 @@ def _noise(given: Any) -> tuple[DeviceSpec | None, NoiseModel | None]:
     if isinstance(given, NoiseModel):
         return None, given
     if isinstance(given, str | Path):
-        path = Path(str(given).removeprefix("replay:")).expanduser()
-        given = spec_json.load(path)
+        given = recordings.load(given)
     if not isinstance(given, DeviceSpec):
         raise ConfigError(
             f"noise={given!r}: wanted the path of a recorded device (JSON), a DeviceSpec or an "
             "Aer NoiseModel"
         )
-    return given, noise_from(given)
+    return recordings.checked(given), None
 
 
 def _checked(native: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,177 @@
+"""A recorded device on Aer: its noise, its delays, and gates that Aer does not have.
+
+Noise is built for what a job contains. The whole of a lattice of a hundred qubits takes Aer
+seconds to take in, at every run (seen in 0.18).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Delay, Gate
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import PassManager
+from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
+
+from qdmi_qiskit.devices.aer.noise import (
+    NO_GATES,
+    operation_error,
+    readout_error,
+    relaxation_times,
+)
+from qdmi_qiskit.model import DeviceSpec, Figures, Operation
+from qdmi_qiskit.vocabulary import GATES as MORE_GATES
+
+_log = logging.getLogger(__name__)
+
+_PLAIN = "_qdmi_exact"
+"""Label of the gates that stand for another one: Aer looks noise up by label."""
+
+Place = tuple[int, ...]
+
+
+class RecordedDevice:
+    """What a recorded device does to circuits. Built for one `DeviceSpec`."""
+
+    def __init__(self, spec: DeviceSpec, native: Iterable[str]) -> None:
+        """Read the figures.
+
+        Args:
+            spec: The recording.
+            native: Names of the operations that Aer has.
+        """
+        self._spec = spec
+        self._native = {*native, "measure", "delay", "barrier"}
+        self._figures = {op.name: op.sites for op in spec.operations if op.sites}
+        self._errors: dict[tuple[str, Place], QuantumError | None] = {}
+        self.operations = tuple(op for op in spec.operations if self._runs(op.name))
+        if lost := [op.name for op in spec.operations if op not in self.operations]:
+            _log.warning("%s: Aer cannot simulate %s: left out", spec.name, ", ".join(lost))
+        self._foreign = {op.name for op in self.operations} - self._native
+        t1s, t2s = relaxation_times(spec.sites)
+        lives = any(site.t1 is not None or site.t2 is not None for site in spec.sites)
+        self.misreads = any(True for _ in self._readouts())
+        self.ideal = not (lives or self.misreads or self._errs())
+        idle = RelaxationNoisePass(t1s, t2s, dt=spec.dt, op_types=[Delay])
+        self._relax = PassManager([idle]) if lives else None
+
+    def _runs(self, name: str) -> bool:
+        if name in self._native:
+            return True
+        gate = MORE_GATES.get(name) or get_standard_gate_name_mapping().get(name)
+        return isinstance(gate, Gate) and gate.definition is not None
+
+    def _readouts(self) -> Iterator[tuple[Place, ReadoutError]]:
+        for place, figures in self._figures.get("measure", {}).items():
+            error = readout_error(self._spec.sites[place[0]], figures)
+            if error is not None:
+                yield place, error
+
+    def _errs(self) -> bool:
+        """Whether a gate has an error of its own; relaxation needs lifetimes, seen elsewhere."""
+        return any(
+            figures.fidelity is not None and figures.fidelity < 1
+            for name, places in self._figures.items()
+            if name not in NO_GATES
+            for figures in places.values()
+        )
+
+    def written(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit in Aer's gates; each that stands for a gate has the gate's error."""
+        if not self._foreign or not self._foreign.intersection(_names(circuit)):
+            return circuit
+        return self._written(circuit, range(circuit.num_qubits))
+
+    def _written(self, circuit: QuantumCircuit, sites: Sequence[int]) -> QuantumCircuit:
+        index = dict(zip(circuit.qubits, sites, strict=True))
+        plain: QuantumCircuit = circuit.copy_empty_like()
+        for item in circuit.data:
+            operation, place = item.operation, tuple(index[qubit] for qubit in item.qubits)
+            if isinstance(operation, ControlFlowOp):
+                blocks = [self._written(block, place) for block in operation.blocks]
+                plain.append(operation.replace_blocks(blocks), item.qubits, item.clbits)
+            elif item.name in self._foreign:
+                _append_definition(plain, operation, item.qubits, self._native)
+                error = self._error(item.name, place)
+                if error is not None:
+                    plain.append(error.to_instruction(), item.qubits)
+            else:
+                plain.append(operation, item.qubits, item.clbits)
+        return plain
+
+    def relaxed(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit with the relaxation of its delays."""
+        if self._relax is None or "delay" not in circuit.count_ops():
+            return circuit
+        return self._relax.run(circuit)
+
+    def noise(self, circuits: Sequence[QuantumCircuit]) -> NoiseModel | None:
+        """Return the noise of all operations in some circuits."""
+        if self.ideal:
+            return None
+        used = {each for circuit in circuits for each in _used(circuit, range(circuit.num_qubits))}
+        model = NoiseModel()
+        for name, place in sorted(used):
+            if name == "measure":
+                readout = readout_error(self._spec.sites[place[0]], self._figure(name, place))
+                if readout is not None:
+                    model.add_readout_error(readout, list(place))
+            elif name not in self._foreign:  # those have their errors in the circuit
+                error = self._error(name, place)
+                if error is not None:
+                    model.add_quantum_error(error, name, list(place))
+        return model
+
+    def _figure(self, name: str, place: Place) -> Figures:
+        return self._figures.get(name, {}).get(place, Figures())
+
+    def _error(self, name: str, place: Place) -> QuantumError | None:
+        key = name, place
+        if key not in self._errors:
+            figures = self._figures.get(name, {}).get(place)
+            sites = [self._spec.sites[site] for site in place]
+            error = None if figures is None else operation_error(name, figures, sites)
+            self._errors[key] = error
+        return self._errors[key]
+
+
+def gates_for(operations: Sequence[Operation]) -> Mapping[str, Gate]:
+    """Return the gates among some operations that Qiskit's standard library lacks."""
+    return {op.name: MORE_GATES[op.name] for op in operations if op.name in MORE_GATES}
+
+
+def _names(circuit: QuantumCircuit) -> set[str]:
+    names = set(circuit.count_ops())
+    if circuit.has_control_flow_op():
+        for item in circuit.data:
+            if isinstance(item.operation, ControlFlowOp):
+                names.update(*(_names(block) for block in item.operation.blocks))
+    return names
+
+
+def _used(circuit: QuantumCircuit, sites: Sequence[int]) -> Iterator[tuple[str, Place]]:
+    index = dict(zip(circuit.qubits, sites, strict=True))
+    for item in circuit.data:
+        place = tuple(index[qubit] for qubit in item.qubits)
+        if isinstance(item.operation, ControlFlowOp):
+            for block in item.operation.blocks:
+                yield from _used(block, place)
+        else:
+            yield item.name, place
+
+
+def _append_definition(
+    circuit: QuantumCircuit, operation: Any, qubits: Sequence[Any], native: set[str]
+) -> None:
+    if operation.name in native:
+        exact = operation.to_mutable()
+        exact.label = _PLAIN
+        circuit.append(exact, qubits)
+        return
+    inner = operation.definition
+    outer = dict(zip(inner.qubits, qubits, strict=True))
+    for item in inner.data:
+        _append_definition(circuit, item.operation, [outer[q] for q in item.qubits], native)
