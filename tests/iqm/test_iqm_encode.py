@@ -286,6 +286,19 @@ def test_what_the_device_lacks_is_refused(gate, match):
         lab.encoder("garnet")(circuit)
 
 
+def test_identities_cost_nothing():
+    circuit = QuantumCircuit(2, 2)
+    circuit.id(0)
+    circuit.r(0.0, 0.4, 0)
+    circuit.r(PI, 0.0, 1)
+    circuit.id(1)
+    circuit.r(2 * PI, 0.0, 0)
+    circuit.measure([0, 1], [0, 1])
+    (wire,) = parsed(lab.encoder("garnet")(circuit))
+    assert names(wire) == ["prx", "measure", "measure"]
+    assert outcome_of(circuit) == [0b10]
+
+
 def test_too_many_instructions_are_refused():
     circuit = QuantumCircuit(1, 1)
     circuit.r(1, 0, 0)

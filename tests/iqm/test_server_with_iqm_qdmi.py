@@ -7,8 +7,11 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+from qiskit import QuantumCircuit
 
+from qdmi_qiskit import SamplerV2
 from qdmi_qiskit.testing.iqm_server import IQMServer
+from tests.iqm.loopback import backend_on, isa_for
 
 pytestmark = pytest.mark.skipif(
     find_spec("iqm") is None or find_spec("iqm.qdmi") is None, reason="needs iqm-qdmi"
@@ -38,10 +41,26 @@ print(json.dumps(backend.run([*circuits, bell], shots=200).result().get_counts()
 """
 
 
-def run(server):
+BELL = """
+import sys
+from math import pi
+from iqm.qdmi.qiskit import IQMBackend
+from qiskit import QuantumCircuit
+
+backend = IQMBackend(base_url=sys.argv[1], qc_alias="garnet", token=sys.argv[2])
+bell = QuantumCircuit(backend.num_qubits, 2)
+bell.r(pi / 2, pi / 2, [0, 1])
+bell.cz(0, 1)
+bell.r(-pi / 2, pi / 2, 1)
+bell.measure([0, 1], [0, 1])
+print(sum(backend.run([bell], shots=200).result().get_counts().values()))
+"""
+
+
+def run(server, script=SCRIPT):
     variables = {k: v for k, v in os.environ.items() if not k.startswith("IQM_")}
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, server.url, server.token],
+        [sys.executable, "-c", script, server.url, server.token],
         env=variables,
         capture_output=True,
         text=True,
@@ -60,3 +79,20 @@ def test_c_library_runs_circuits():
         assert set(bell) == {"00", "11"}
         assert sum(bell.values()) == 200
         assert server.jobs_created == server.posts == 1
+
+
+def test_opening_and_a_bell_pair_take_no_more_requests_of_ours():
+    with IQMServer("garnet", noise=False, spoilt=False) as server:
+        ran = run(server, BELL)
+        assert (ran.returncode, ran.stdout.strip()) == (0, "200"), ran.stderr
+        theirs = len(server.log.requests)
+        server.log.clear()
+        backend = backend_on(server)
+        bell = QuantumCircuit(2)
+        bell.h(0)
+        bell.cx(0, 1)
+        bell.measure_all()
+        isa = isa_for(backend, bell)
+        counts = SamplerV2(backend).run([isa], shots=200).result()[0].data.meas.get_counts()
+        assert set(counts) == {"00", "11"}
+        assert 0 < len(server.log.requests) <= theirs
