@@ -1,0 +1,140 @@
+"""Typed answers from QDMI's untyped queries: size first, value second, everything checked."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from ctypes import c_size_t
+from typing import Any
+
+from qdmi_qiskit.devices.native.faults import failed, fault, marked, said
+from qdmi_qiskit.devices.native.words import Kind, Status
+from qdmi_qiskit.errors import ProtocolError, UnsupportedError
+
+Ask = Callable[[int, Any, Any], int]
+"""A query with all but its last three arguments: size, value, where to put the size."""
+
+_FIXED: dict[Kind, struct.Struct] = {
+    "size": struct.Struct("N"),
+    "uint": struct.Struct("=Q"),
+    "int": struct.Struct("=q"),
+    "real": struct.Struct("=d"),
+    "flag": struct.Struct("=B"),
+    "enum": struct.Struct("=i"),
+}
+_UNKNOWN = (Status.ERROR_NOTSUPPORTED, Status.ERROR_NOTIMPLEMENTED)
+_GUARD = b"\xa5\x5a" * 32
+_LARGEST = 1 << 34  # bytes; no answer of a device is larger, a wrong size is
+
+
+def answer(ask: Ask, kind: Kind, what: str, *, lenient: bool = False) -> Any:
+    """Return the value of a property; None where the device does not say.
+
+    Args:
+        ask: The query.
+        kind: The type that QDMI gives the property.
+        what: The property and whose it is, for messages.
+        lenient: Whether INVALIDARGUMENT is a "does not say" as well: libraries before 1.4 answer
+            so to properties that they do not know.
+
+    Raises:
+        ProtocolError: The answer is none: wrong size, unterminated text, written past its end.
+        QdmiError: The library reports another error.
+    """
+    fixed = _FIXED.get(kind)
+    if fixed is not None:
+        return _fixed(ask, fixed, kind, what, lenient)
+    data = raw(ask, what, lenient=lenient)
+    if data is None:
+        return None
+    if kind == "text":
+        return text(data, what)
+    return _list(data, kind, what)
+
+
+def raw(ask: Ask, what: str, *, lenient: bool = False) -> bytes | None:
+    """Return the bytes of an answer; None where the device does not say."""
+    needed = c_size_t(0)
+    code = ask(0, None, needed)
+    if _unknown(code, lenient):
+        return None
+    if failed(code):
+        raise fault(code, what)
+    size = needed.value
+    if size > _LARGEST:
+        raise ProtocolError(f"{what}: the library says the answer takes {size} bytes: report it")
+    if size == 0:
+        return b""
+    # What a library writes past the size that it named itself is caught here if it is not far.
+    buffer = ctypes.create_string_buffer(size + len(_GUARD))
+    ctypes.memmove(ctypes.addressof(buffer) + size, _GUARD, len(_GUARD))
+    code = ask(size, buffer, None)
+    if failed(code):
+        raise fault(code, what)
+    _check_guard(ctypes.string_at(ctypes.addressof(buffer) + size, len(_GUARD)), what, size)
+    return ctypes.string_at(buffer, size)
+
+
+def text(data: bytes, what: str) -> str:
+    """Return text up to the NUL that QDMI wants at its end."""
+    end = data.find(b"\0")
+    if end < 0:
+        raise ProtocolError(f"{what}: the library's text has no end (no NUL): report it")
+    return data[:end].decode("utf-8", "replace")
+
+
+def _fixed(ask: Ask, form: struct.Struct, kind: Kind, what: str, lenient: bool) -> Any:
+    buffer = ctypes.create_string_buffer(form.size + len(_GUARD))
+    ctypes.memmove(ctypes.addressof(buffer) + form.size, _GUARD, len(_GUARD))
+    needed = c_size_t(form.size)
+    code = ask(form.size, buffer, needed)
+    if _unknown(code, lenient):
+        if code == Status.ERROR_INVALIDARGUMENT and needed.value > form.size:
+            raise _wrong_size(what, needed.value, form.size)
+        return None
+    if code == Status.ERROR_INVALIDARGUMENT and needed.value not in (0, form.size):
+        raise _wrong_size(what, needed.value, form.size)
+    if failed(code):
+        raise fault(code, what)
+    if needed.value != form.size:
+        raise _wrong_size(what, needed.value, form.size)
+    _check_guard(buffer.raw[form.size :], what, form.size)
+    (value,) = form.unpack(buffer.raw[: form.size])
+    return bool(value) if kind == "flag" else value
+
+
+def _list(data: bytes, kind: Kind, what: str) -> tuple[int, ...]:
+    width = ctypes.sizeof(ctypes.c_void_p) if kind == "handles" else 4
+    if len(data) % width:
+        raise _wrong_size(what, len(data), width)
+    values = struct.unpack(f"={len(data) // width}{'Q' if width == 8 else 'i'}", data)
+    if kind == "handles" and 0 in values:
+        raise ProtocolError(f"{what}: the library lists a null handle: report it")
+    return values
+
+
+def _unknown(code: int, lenient: bool) -> bool:
+    return code in _UNKNOWN or (lenient and code == Status.ERROR_INVALIDARGUMENT)
+
+
+def _wrong_size(what: str, got: int, want: int) -> ProtocolError:
+    return ProtocolError(f"{what}: the library answers {got} bytes, QDMI wants {want}: report it")
+
+
+def _check_guard(tail: bytes, what: str, size: int) -> None:
+    if tail != _GUARD:
+        raise ProtocolError(
+            f"{what}: the library wrote more than the {size} bytes it asked for; this process may "
+            "be damaged, end it and report it"
+        )
+
+
+def check_supported(code: int, what: str) -> None:
+    """Pass unless a device does not offer something.
+
+    Raises:
+        UnsupportedError: It does not.
+    """
+    if code in _UNKNOWN:
+        raise marked(UnsupportedError(f"{what}: {said(code)}"), code)

@@ -1,0 +1,217 @@
+"""A session on one device of a QDMI library."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from qdmi_qiskit.device import Session
+from qdmi_qiskit.devices.native.channel import Channel, release
+from qdmi_qiskit.devices.native.facts import RawDevice, facts_from
+from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
+from qdmi_qiskit.devices.native.profiles import Profile
+from qdmi_qiskit.devices.native.programs import most_programs, submitted, takes_seed
+from qdmi_qiskit.devices.native.qasm import QasmWriter
+from qdmi_qiskit.devices.native.spec import Reading, reading, spec_from
+from qdmi_qiskit.devices.native.words import (
+    DeviceProperty,
+    JobParameter,
+    JobProperty,
+    ProgramFormat,
+)
+from qdmi_qiskit.errors import ConfigError, ProtocolError, UnsupportedError
+from qdmi_qiskit.model import Capabilities, DeviceSpec, DeviceState, DeviceStatus, Task
+
+_STATES = tuple(DeviceStatus)
+"""QDMI's order is ours: OFFLINE 0 to CALIBRATION 5."""
+
+_FORMATS = {"qasm3": ProgramFormat.QASM3, "qasm2": ProgramFormat.QASM2}
+"""What we write, best first."""
+
+
+class NativeSession(Session):
+    """One device of one library."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        name: str,
+        profile: Profile,
+        settings: Mapping[JobParameter, bytes],
+        most_sites: int | None,
+    ) -> None:
+        """Wrap an open session.
+
+        Args:
+            channel: The session.
+            name: What the device was opened as.
+            profile: What QDMI leaves open, as it is for this library.
+            settings: The vendor's own job parameters.
+            most_sites: Sites to offer.
+        """
+        self._channel, self._name, self._profile = channel, name, profile
+        self._settings, self._most = settings, most_sites
+        self._lock = threading.RLock()
+        self._raw: RawDevice | None = None
+        weakref.finalize(self, release, channel).atexit = False
+
+    def __repr__(self) -> str:
+        return f"<NativeSession {self._name} on {self._channel.library}>"
+
+    @property
+    def facts(self) -> RawDevice:
+        """All that the device says of itself, in QDMI's words and units."""
+        with self._lock:
+            if self._raw is None:
+                self._raw = facts_from(self._channel, self._most)
+            return self._raw
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return reading(self.facts, self._profile)
+
+    @cached_property
+    def _formats(self) -> tuple[str, ...]:
+        return tuple(name for name, wire in _FORMATS.items() if wire in self.facts.formats)
+
+    @cached_property
+    def _capabilities(self) -> Capabilities:
+        wire = _FORMATS[self._formats[0]] if self._formats else None
+        library = self._channel.library
+        return Capabilities(
+            formats=self._formats,
+            max_executables=1 if wire is None else most_programs(self._channel, wire),
+            ordered_shots=self._profile.ordered,
+            cancel=wire is not None,
+            retrieve=wire is not None and library.retrieves and self._retrieves(),
+            seeds=wire is not None and self._profile.seed and takes_seed(self._channel),
+        )
+
+    def _retrieves(self) -> bool:
+        if self._profile.retrieve is not None:
+            return self._profile.retrieve
+        try:
+            self._channel.find_job("qdmi-qiskit-asks-whether-jobs-are-found").free()
+        except UnsupportedError:
+            return False
+        except Exception:  # noqa: BLE001 - there is no such job; that it was looked for is enough
+            return True
+        return True
+
+    @property
+    def gates(self) -> Mapping[str, Any]:
+        return self._reading.gates
+
+    @property
+    def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
+        read, raw, profile = self._reading, self.facts, self._profile
+        # Without a coupling map any qubits do, and a simulator need not hold those that idle.
+        width = None if raw.coupling is None else len(raw.sites)
+        return {
+            "qasm3": QasmWriter(
+                *(read.names, read.positions, width),
+                version=3,
+                zeroes=profile.zeroes,
+                words=profile.words,
+                again=profile.again,
+            ),
+            "qasm2": QasmWriter(
+                *(read.names, read.positions, width), version=2, again=profile.again
+            ),
+        }
+
+    def spec(self) -> DeviceSpec:
+        with self._lock:
+            return spec_from(
+                self.facts,
+                self._reading,
+                self._name,
+                self._capabilities,
+                self._profile.simulator,
+                self._calibration(),
+            )
+
+    def _calibration(self) -> str | None:
+        return self.facts.texts.get("calibration")
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._raw = None
+            for name in ("_reading", "_formats", "_capabilities"):
+                self.__dict__.pop(name, None)
+
+    def status(self) -> DeviceState:
+        value = self._channel.device(DeviceProperty.STATUS)
+        if value is None:
+            return DeviceState(status=DeviceStatus.IDLE)
+        if not 0 <= value < len(_STATES):
+            raise ProtocolError(f"{self._channel.library} says its device is in state {value}")
+        length = self._channel.device(DeviceProperty.QUEUELENGTH)
+        return DeviceState(status=_STATES[value], queue_length=length)
+
+    def submit(self, tasks: Sequence[Task], *, key: str) -> NativeJob:
+        wire = self._wire(tasks)
+        order = self._profile.bit_order
+        if order is None:
+            prefix = self._channel.library.prefix
+            raise ConfigError(
+                f"QDMI does not say in which order a library writes classical bits, and nobody has "
+                f"tried {prefix!r}: find out with an x on one qubit of two, and open the device "
+                'with bit_order="highest_first" (Qiskit\'s order) or "lowest_first"'
+            )
+        # One native job has one seed for all programs, which would make their noise the same.
+        groups = [[task] for task in tasks] if tasks[0].seed is not None else [list(tasks)]
+        parts: list[Part] = []
+        try:
+            for group in groups:
+                handle = submitted(
+                    self._channel,
+                    wire,
+                    [task.program.payload for task in group],
+                    group[0].shots,
+                    {**self._settings, **self._seed(group[0].seed)},
+                    here=self._profile.here,
+                )
+                wanted = [Wanted(task.shots, task.program.num_bits) for task in group]
+                parts.append(Part(handle, wanted))
+        except BaseException:
+            for part in parts:
+                part.handle.call("device_job_cancel")
+            raise
+        return NativeJob(parts, order)
+
+    def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:
+        formats = {task.program.format for task in tasks}
+        shots = {task.shots for task in tasks}
+        if len(formats) != 1 or len(shots) != 1 or any(task.points != 1 for task in tasks):
+            raise ProtocolError(
+                f"a QDMI job has one format and one number of shots, the planner sent {formats} "
+                f"and {shots}"
+            )
+        name = formats.pop()
+        if name not in self._formats:
+            raise UnsupportedError(f"{self._name} takes no programs in {name}")
+        return _FORMATS[name]
+
+    def _seed(self, seed: int | None) -> Mapping[JobParameter, bytes]:
+        if seed is None:
+            return {}
+        return {JobParameter.CUSTOM1: struct.pack("=i", seed % (2**31 - 1) + 1)}
+
+    def job(self, job_id: str) -> NativeJob:
+        if not self._capabilities.retrieve:
+            return super().job(job_id)  # type: ignore[return-value]  # raises
+        parts = []
+        for each in job_id.split("+"):
+            handle = self._channel.find_job(each)
+            number = handle.property(JobProperty.PROGRAMSNUM) or 1
+            shots = handle.property(JobProperty.SHOTSNUM)
+            parts.append(Part(handle, [Wanted(shots, None)] * number))
+        return NativeJob(parts, self._profile.bit_order or "highest_first")
+
+    def close(self) -> None:
+        self._channel.close()
