@@ -74,7 +74,11 @@ def both(name, folder, isa_of):
 
 
 def test_a_twin_of_a_lattice_errs_as_the_device_does(folder):
-    """Homogeneity of two samples, seeded, at 5e-7; the ideal device is refuted by the same."""
+    """Homogeneity of two samples, seeded, at 5e-7; the ideal device is refuted by the same.
+
+    The encoder makes one pulse of two that follow each other, the twin charges for both: 0.001
+    each, which this many shots do not see.
+    """
     isa_of = lambda real: real.pass_manager(1, initial_layout=[9, 4, 5]).run(circuit())  # noqa: E731
     isa, twin, results = both("garnet", folder, isa_of)
     counts = [result.get_counts() for result in results]

@@ -62,7 +62,8 @@ class RecordedDevice:
         if name in self._native:
             return True
         gate = MORE_GATES.get(name) or get_standard_gate_name_mapping().get(name)
-        return isinstance(gate, Gate) and gate.definition is not None
+        # A copy: a definition is kept by its gate, with the angles that the gate then had.
+        return isinstance(gate, Gate) and gate.to_mutable().definition is not None
 
     def _readouts(self) -> Iterator[tuple[Place, ReadoutError]]:
         for place, figures in self._figures.get("measure", {}).items():
