@@ -153,6 +153,20 @@ def test_without_options_the_request_is_bare(service, device):
     assert re.fullmatch(r"amazon-braket-us-east-1-\d{12}", request["outputS3Bucket"])
 
 
+def test_the_place_of_results_is_the_sdk_s_variable_unless_said(service, monkeypatch):
+    for name in ("amazon-braket-lab", "amazon-braket-other"):
+        service.objects.create(name, "us-east-1")
+    monkeypatch.setenv("AMZN_BRAKET_TASK_RESULTS_S3_URI", "s3://amazon-braket-lab/mine")
+    for place, wanted in ((None, "amazon-braket-lab"), ("s3://amazon-braket-other", "other")):
+        device = backend("sv1", s3=place)
+        device.session.submit([task(device)], key=uuid4().hex).wait(20)
+        assert service.tasks[-1].request["outputS3Bucket"].endswith(wanted)
+    monkeypatch.setenv("AMZN_BRAKET_TASK_RESULTS_S3_URI", "s3:/oops")
+    device = backend("sv1")
+    with pytest.raises(ConfigError, match="s3://BUCKET/PREFIX"):
+        device.session.submit([task(device)], key=uuid4().hex)
+
+
 def test_the_budget_is_kept_and_a_key_is_paid_once(service):
     device = backend("garnet", max_cost=0.75)
     ready = task(device, shots=10)  # 0.3 + 10 * 0.00145
@@ -160,7 +174,8 @@ def test_the_budget_is_kept_and_a_key_is_paid_once(service):
     key, before = uuid4().hex, len(service.tasks)
     for _ in range(3):
         job = device.session.submit([ready], key=key)
-    assert job.cost == job.metadata["cost"] == pytest.approx(0.3145)
+    assert job.metadata["price"] == pytest.approx(0.3145)
+    assert job.metadata["currency"] == "USD"
     device.session.submit([ready], key=uuid4().hex)
     assert device.session.spent == pytest.approx(0.629)
     with pytest.raises(ConfigError, match="nothing was sent"):

@@ -110,8 +110,6 @@ def debiased(qubits: int) -> dict[str, Any]:
     }
 
 
-def cost(tasks: Sequence[Task], price: Price | None) -> float | None:
-    """Return what tasks sent as one job will cost, in the price's currency, if it can be told."""
-    if price is None:
-        return None
-    return price.per_task + price.per_shot * sum(task.shots * task.points for task in tasks)
+def cost(price: Price, shots: int) -> float:
+    """Return what a task will cost, in the price's currency; a program set is one task."""
+    return price.per_task + price.per_shot * shots

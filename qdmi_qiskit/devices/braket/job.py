@@ -6,16 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from qdmi_qiskit.device import Job
+from qdmi_qiskit.devices.braket.action import cost
 from qdmi_qiskit.devices.braket.faults import anonymous, code
 from qdmi_qiskit.devices.braket.figures import table
-from qdmi_qiskit.devices.braket.results import Failure, Found, Part, fetch
+from qdmi_qiskit.devices.braket.results import Found, Part, fetch
 from qdmi_qiskit.devices.braket.states import TASK, position
 from qdmi_qiskit.devices.braket.transport import Transport
 from qdmi_qiskit.errors import JobFailedError, QdmiError, UnavailableError
-from qdmi_qiskit.model import JobStatus, Shots
+from qdmi_qiskit.model import JobStatus, Price, Shots
 
 _logger = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds of steady looks before they grow rarer
@@ -27,8 +29,7 @@ class BraketJob(Job):
     """One task, which may be a program set.
 
     Attributes:
-        cost: What it was estimated to cost, in the currency of the device's price; None if the
-            price cannot be told, or the job was found again.
+        price: The device's, from which the task's is told; None: it is not known.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class BraketJob(Job):
         arn: str,
         *,
         layout: Sequence[Part] | None = None,
-        cost: float | None = None,
+        shots: int | None = None,
+        price: Price | None = None,
         interval: float = 1.0,
         steady: bool = False,
     ) -> None:
@@ -47,12 +49,14 @@ class BraketJob(Job):
             transport: To the task's region.
             arn: The task's ARN.
             layout: Which outcome is which; None: it is read from the programs.
-            cost: The estimate.
+            shots: Of all its executables; None: the service says.
+            price: The device's, as of now.
             interval: Seconds between two looks.
             steady: Keep to the interval however long it takes.
         """
-        self.id, self.cost = arn, cost
+        self.id = arn
         self._transport, self._layout = transport, layout
+        self.price, self._shots = price, shots
         self._interval, self._steady = interval, steady
         self._lock = threading.Lock()
         self._task: dict[str, Any] = {}
@@ -86,24 +90,20 @@ class BraketJob(Job):
         return task
 
     @property
-    def queue_position(self) -> int | None:
-        """How many tasks wait before this one, as of the last look."""
-        return position(self._task)
-
-    @property
     def metadata(self) -> dict[str, Any]:
-        """What is worth keeping with the outcome: price, failures, whether shots are synthetic."""
-        found = self._found
+        """What is known so far: the price by the device's list, times, queue, how shots came."""
+        task, found = self._task, self._found
+        shots = self._shots or int(task.get("shots") or 0)
+        price = self.price
+        times = {"submitted_at": task.get("createdAt"), "ended_at": task.get("endedAt")}
+        ahead = None if self._status.final else position(task)
         return {
-            "cost": self.cost,
-            "synthetic": None if found is None else found.synthetic,
-            "failures": () if found is None else found.failures,
+            **({} if price is None else {"price": cost(price, shots), "currency": price.currency}),
+            **{key: at.isoformat() for key, at in times.items() if isinstance(at, datetime)},
+            **({} if ahead is None else {"queue_position": ahead}),
+            **({} if found is None else {"synthetic": found.synthetic, **found.told}),
+            **({"tags": dict(task["tags"])} if task.get("tags") else {}),
         }
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """The executables of a program set that have no outcome, once the result is there."""
-        return () if self._found is None else self._found.failures
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         start, pause, lost = time.monotonic(), self._interval, 0
@@ -139,7 +139,7 @@ class BraketJob(Job):
     def result(self) -> tuple[Shots, ...]:
         """Return one entry per task.
 
-        Of an executable of a program set that failed no shot is valid; `failures` says why.
+        Of an executable of a program set that failed no shot is valid; `Shots.failures` says why.
         """
         with self._lock:
             if self._found is None:
@@ -158,17 +158,9 @@ class BraketJob(Job):
                     raise
             else:
                 if any(shots.valid is None or shots.valid.any() for shots in found.shots):
-                    for failure in found.failures:
-                        _logger.warning(
-                            "task %s: point %d of program %d failed: %s",
-                            anonymous(self.id),
-                            failure.point,
-                            failure.task,
-                            failure.reason,
-                        )
                     return found
-                reasons = "; ".join(dict.fromkeys(failure.reason for failure in found.failures))
-                raise self._failed(status, task, reasons)
+                reasons = [reason for shots in found.shots for reason in shots.failures.values()]
+                raise self._failed(status, task, "; ".join(dict.fromkeys(reasons)))
         raise self._failed(status, task, "")
 
     def _failed(self, status: JobStatus, task: dict[str, Any], reasons: str) -> JobFailedError:

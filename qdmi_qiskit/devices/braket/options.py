@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.options import DeviceOptions
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*?))?/?")
@@ -43,8 +44,9 @@ class CloudOptions(DeviceOptions):
         poll_interval: Seconds between two looks at a task; else what the device says, else 1.
         busy_above: From so many waiting tasks on the device counts as busy.
         max_cost: Most that this session may spend, in the currency of the device's price.
-        price_per_task: Price of a task; the device states only that of a shot. The default is
-            that of AWS's list for QPUs.
+        price_per_task: Price of a task on a QPU; its document states only that of a shot. The
+            default is what AWS's list says of every QPU: USD 0.30 beside the shots, whatever
+            the device (Source: aws.amazon.com/braket/pricing, a copy of 2025).
         cache_seconds: How long a capability document on disk is believed without asking again.
         attempts: How often a call that may be repeated is made.
         timeout: Seconds that one call may take.
@@ -86,5 +88,5 @@ def bucket_and_prefix(place: str) -> tuple[str, str]:
     """
     found = _S3.fullmatch(place)
     if found is None:
-        raise ValueError(f"{place!r} is no s3://BUCKET/PREFIX")
+        raise ConfigError(f"{place!r} is no place for results: say s3://BUCKET/PREFIX")
     return found[1], found[2] or "tasks"

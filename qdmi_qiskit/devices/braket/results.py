@@ -6,7 +6,7 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.devices.braket.emit import read_note
 from qdmi_qiskit.devices.braket.faults import anonymous
-from qdmi_qiskit.devices.braket.figures import table
+from qdmi_qiskit.devices.braket.figures import number, table
 from qdmi_qiskit.devices.braket.outcome import packed, read, sampled
 from qdmi_qiskit.errors import ProtocolError
 from qdmi_qiskit.model import Bits, Shots
@@ -39,42 +39,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One executable of a program set that has no outcome.
-
-    Attributes:
-        task: Which task of the job.
-        point: Which point of it.
-        reason: The vendor's words.
-        retryable: Whether the vendor thinks that another try may succeed.
-    """
-
-    task: int
-    point: int
-    reason: str
-    retryable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What a task left behind.
 
     Attributes:
         shots: One entry per task of the job; of an executable that failed no shot is valid.
-        failures: The executables that failed.
         synthetic: Some shots were made from probabilities: their order means nothing.
+        told: What the vendor added, for `Job.metadata`.
     """
 
     shots: tuple[Shots, ...]
-    failures: tuple[Failure, ...] = ()
     synthetic: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Executable:
-    rows: Any
+    rows: Any = None
     synthetic: bool = False
-    failure: Failure | None = None
+    failure: str = "no result"  # where there are no rows
 
 
 def fetch(
@@ -99,7 +82,8 @@ def fetch(
         if layout is None:
             source = table(table(top.get("additionalMetadata")).get("action")).get("source")
             layout = [Part(_columns(source, rows.shape[1])[0])]
-        return _assembled(layout, [[_Executable(rows, synthetic)]], shots)
+        found = _assembled(layout, [[_Executable(rows, synthetic)]], shots)
+        return replace(found, told=_told(table(top.get("additionalMetadata"))))
     with ThreadPoolExecutor(_READERS, "qdmi-results") as pool:
         programs = list(pool.map(lambda each: _program(get, each), top["programResults"]))
         wanted = [(folder, each) for folder, p in programs for each in p["executableResults"]]
@@ -115,6 +99,19 @@ def fetch(
     if layout is None:
         layout = _read_layout(sources, outcomes)
     return _assembled(layout, list(_grouped(layout, outcomes)), per_point)
+
+
+def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a run beside its outcome.
+
+    Source: amazon-braket-schemas 1.32, `simulator_metadata` (milliseconds), `ionq_metadata`.
+    """
+    milliseconds = number(table(metadata.get("simulatorMetadata")).get("executionDuration"))
+    sharpened = table(table(metadata.get("ionqMetadata")).get("sharpenedProbabilities"))
+    return {
+        **({} if milliseconds is None else {"runtime": milliseconds / 1000}),
+        **({"sharpenedProbabilities": dict(sharpened)} if sharpened else {}),
+    }
 
 
 def _program(get: Callable[[str], bytes], entry: Any) -> tuple[str, Mapping[str, Any]]:
@@ -153,8 +150,7 @@ def _executable(body: bytes, shots: int) -> tuple[int, _Executable]:
         return index, _Executable(sampled(document["measurementProbabilities"], shots), True)
     told = table(document.get("failureMetadata"))
     reason = anonymous(told.get("failureReason") or "no reason given")
-    failure = Failure(0, index, reason, retryable=told.get("retryable") is True)
-    return index, _Executable(None, failure=failure)
+    return index, _Executable(failure=f"{reason} (retryable)" if told.get("retryable") else reason)
 
 
 def _columns(source: Any, width: int) -> tuple[tuple[int, ...], bool]:
@@ -196,22 +192,22 @@ def _grouped(
 def _assembled(
     layout: Sequence[Part], outcomes: Sequence[Sequence[_Executable | None]], shots: int
 ) -> Found:
-    made, failures, synthetic = list[Shots](), list[Failure](), False
-    for task, (part, found) in enumerate(zip(layout, outcomes, strict=True)):
-        columns = part.columns
+    made, synthetic = list[Shots](), False
+    for part, found in zip(layout, outcomes, strict=True):
+        columns, failures = part.columns, dict[int, str]()
         bits: Bits = np.zeros((part.points, shots, num_bytes(len(columns))), np.uint8)
         valid = np.zeros(part.points, np.int64)
-        for point, each in enumerate(found):
-            if each is None or each.rows is None:
-                told = None if each is None else each.failure
-                reason = "no result" if told is None else told.reason
-                failures.append(Failure(task, point, reason, told is not None and told.retryable))
+        for point, one in enumerate(found):
+            each = one or _Executable()
+            if each.rows is None:
+                failures[point] = each.failure
                 continue
-            number = len(each.rows)
-            if number > shots:
-                raise ProtocolError(f"{number} shots came for {shots} asked: report it")
-            bits[point, :number] = packed(each.rows, columns)
-            valid[point] = number
+            came = len(each.rows)
+            if came > shots:
+                raise ProtocolError(f"{came} shots came for {shots} asked: report it")
+            bits[point, :came] = packed(each.rows, columns)
+            valid[point] = came
             synthetic = synthetic or each.synthetic
-        made.append(Shots(bits, len(columns), None if (valid == shots).all() else valid))
-    return Found(tuple(made), tuple(failures), synthetic)
+        whole = (valid == shots).all()
+        made.append(Shots(bits, len(columns), None if whole else valid, failures))
+    return Found(tuple(made), synthetic)

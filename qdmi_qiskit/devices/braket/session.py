@@ -126,19 +126,20 @@ class BraketSession(Session):
 
     def estimate(self, tasks: Sequence[Task]) -> float | None:
         """Return what `tasks` would cost as one job, in the currency of `spec().price`."""
-        return cost(tasks, self._spec.price)
+        price = self._spec.price
+        return None if price is None else cost(price, sum(t.shots * t.points for t in tasks))
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> BraketJob:
         sources, executables = checked(tasks, self._spec.capabilities)
-        name, price = token(key), self.estimate(tasks)
+        name, shots = token(key), tasks[0].shots * executables
         request = self._request(max(source.qubits for source in sources))
         bucket, prefix = self._transport.destination()
-        self._reserve(name, price)
+        self._reserve(name, self.estimate(tasks))
         try:
             arn = self._transport.create(
                 clientToken=name,
                 deviceArn=self._arn,
-                shots=tasks[0].shots * executables,
+                shots=shots,
                 action=action_of(tasks, sources),
                 outputS3Bucket=bucket,
                 outputS3KeyPrefix=prefix,
@@ -152,7 +153,7 @@ class BraketSession(Session):
             Part(source.columns, task.points, repeated=not source.inputs)
             for source, task in zip(sources, tasks, strict=True)
         ]
-        return self._job(arn, self._transport, layout=layout, cost=price)
+        return self._job(arn, self._transport, layout=layout, shots=shots, price=self._spec.price)
 
     def _request(self, qubits: int) -> dict[str, Any]:
         options, request = self._options, dict[str, Any]()
@@ -203,7 +204,8 @@ class BraketSession(Session):
         region = region_of(job_id)
         here = region in ("", self._transport.region)
         job = self._job(job_id, self._transport if here else connect(self._options, region))
-        job.look()
+        if job.look().get("deviceArn") == self._arn:
+            job.price = self._spec.price
         return job
 
     def close(self) -> None:

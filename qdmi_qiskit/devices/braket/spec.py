@@ -32,7 +32,8 @@ def spec_from(
     Args:
         device: What GetDevice said.
         verbatim: Whether programs are in native gates, else the service compiles them.
-        reserved: Whether tasks run in a reservation, which may have other limits of shots.
+        reserved: Whether tasks run in a reservation, which may have other limits of shots, and
+            is paid by the hour.
         debias: Whether the service mitigates errors, which takes more shots.
         program_sets: Whether to use them where they are offered.
         per_task: What the vendor charges for a task in USD; the document does not say.
@@ -48,7 +49,7 @@ def spec_from(
         capabilities=capabilities_of(device, reserved=reserved, sets=program_sets, debias=debias),
         simulator=device.simulator,
         calibration=_calibration(device),
-        price=price_of(device, per_task),
+        price=None if reserved else price_of(device, per_task),
     )
 
 

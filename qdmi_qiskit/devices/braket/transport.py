@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -22,6 +23,7 @@ from qdmi_qiskit.errors import SubmitUnknownError
 
 _RATE, _BURST = 20.0, 40  # CreateQuantumTask, documented default quota of an account
 _CONNECTIONS = 32
+_PLACE = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # as in the SDK
 _PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -165,7 +167,7 @@ class Transport:
         """Return bucket and prefix for results; the default bucket is made where it is missing."""
         with self._lock:
             if self._place is None:
-                said = self._options.s3
+                said = self._options.s3 or os.environ.get(_PLACE)
                 self._place = bucket_and_prefix(said) if said else self._default_place()
             return self._place
 
