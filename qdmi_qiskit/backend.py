@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,14 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
-from qdmi_qiskit.errors import ConfigError, RejectedError, did_you_mean
+from qdmi_qiskit.errors import ConfigError, JournalError, RejectedError, did_you_mean
 from qdmi_qiskit.isa import IsaChecker, writes_bits
 from qdmi_qiskit.job import QDMIJob
+from qdmi_qiskit.journal import Ledger, Recorder, checked_tags
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.results import result_from
 from qdmi_qiskit.run import Run, seeds, start
+from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 from qdmi_qiskit.target import target_from
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class QDMIBackend(BackendV2):
         name: str | None = None,
         provider: Any = None,
         target: Target | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Wrap an open session.
 
@@ -51,8 +54,10 @@ class QDMIBackend(BackendV2):
             name: Under which the user asked for it; the device's own if not given.
             provider: Where it came from.
             target: The device's Target, where it exists already; else built from the spec.
+            recorder: Keeps runs in the journal; None: they are not kept.
         """
         self.session = session
+        self._recorder = recorder
         self._given_target = target
         self._snapshot()
         super().__init__(
@@ -146,6 +151,7 @@ class QDMIBackend(BackendV2):
         shots: int | None = None,
         seed: int | None = None,
         memory: bool | None = None,
+        tags: Iterable[str] = (),
         **options: Any,
     ) -> QDMIJob:
         """Run circuits that are transpiled for this backend and have no free parameters.
@@ -156,6 +162,7 @@ class QDMIBackend(BackendV2):
             seed: Makes outcomes reproducible on simulators. Circuits of one run never share one.
                 `seed_simulator` means the same.
             memory: Whether the result has every shot in order, not only counts.
+            tags: Words by which `provider.jobs(tag=)` finds the job.
             options: No others; a name that is none of these raises.
 
         Returns:
@@ -167,12 +174,36 @@ class QDMIBackend(BackendV2):
         """
         chosen = self._options_from(options, shots=shots, seed=seed, memory=memory)
         circuits = _circuits(run_input)
-        requests = [self._request(circuit, chosen["shots"]) for circuit in circuits]
-        seed = chosen["seed"]
-        stream = None if seed is None else seeds(seed)
-        run = start(self.session, self._spec, requests, seeds=stream)
-        build = partial(_result, circuits=circuits, memory=chosen["memory"], seed=seed)
-        return QDMIJob(self, run, build)
+        for circuit in circuits:
+            self._check(circuit)
+
+        def saved() -> tuple[bytes, bytes | None]:
+            return call_saved(chosen), circuits_saved(circuits)
+
+        ledger = self.ledger("backend", saved, tags)
+        return QDMIJob(self, partial(self._begun, circuits, chosen), ledger)
+
+    def ledger(
+        self, kind: str, saved: Callable[[], tuple[bytes, bytes | None]], tags: Iterable[str]
+    ) -> Ledger | None:
+        """Return a page of the journal for a run that begins; None where none is kept."""
+        if self._recorder is None:
+            checked_tags(tags)
+            return None
+        return self._recorder.ledger(self._spec, kind, saved, tags)
+
+    def _begun(
+        self, circuits: Sequence[QuantumCircuit], chosen: Mapping[str, Any], ledger: Ledger | None
+    ) -> tuple[Run, Callable[..., Result]]:
+        shots, seed, memory = (chosen[name] for name in _RUN_OPTIONS)
+        run = start(
+            self.session,
+            self._spec,
+            [Request(c, np.empty((1, 0)), shots, c.num_clbits) for c in circuits],
+            seeds=None if seed is None else seeds(seed),
+            stage=None if ledger is None else ledger.stage(0, last=True),
+        )
+        return run, partial(_result, run, circuits=circuits, memory=memory, seed=seed)
 
     def _options_from(self, extra: dict[str, Any], **given: Any) -> dict[str, Any]:
         if "seed_simulator" in extra:
@@ -191,7 +222,7 @@ class QDMIBackend(BackendV2):
         chosen["seed"] = checked_seed(chosen["seed"])
         return chosen
 
-    def _request(self, circuit: QuantumCircuit, shots: int) -> Request[QuantumCircuit]:
+    def _check(self, circuit: QuantumCircuit) -> None:
         if circuit.num_parameters:
             names = ", ".join(parameter.name for parameter in circuit.parameters)
             raise RejectedError(
@@ -205,7 +236,28 @@ class QDMIBackend(BackendV2):
                 f"circuit {circuit.name!r} measures nothing, so its result would be empty: add "
                 "circuit.measure_all() before transpiling"
             )
-        return Request(circuit, np.empty((1, 0)), shots, circuit.num_clbits)
+
+
+def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> QDMIJob:
+    """Return the job of a run in the journal.
+
+    Args:
+        ledger: Its page.
+        opened: Returns its backend, for a page that is to be looked at or gone on with.
+
+    Raises:
+        JournalError: The record is damaged.
+    """
+    chosen, _ = call_loaded(ledger.inputs.call)
+    circuits = circuits_loaded(ledger.inputs.circuits)
+    if set(chosen) != set(_RUN_OPTIONS):
+        raise JournalError(f"the record of run {ledger.id} is damaged: its options are {chosen}")
+
+    def begin(page: Ledger | None) -> tuple[Run, Callable[..., Result]]:
+        assert page is not None  # noqa: S101 - it is where the run comes from
+        return opened(page)._begun(circuits, chosen, page)  # noqa: SLF001 - our own class
+
+    return QDMIJob(opened(ledger), begin, ledger)
 
 
 def _result(

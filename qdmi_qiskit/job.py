@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
 
@@ -10,14 +12,14 @@ from qiskit.providers import JobStatus as QiskitJobStatus
 from qiskit.providers import JobV1
 
 from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.journal import Intent, Ledger
 from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.work import Work
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
     from qiskit.result import Result
 
-    from qdmi_qiskit.model import Shots
-    from qdmi_qiskit.run import Run
 
 QISKIT_STATUS = {
     JobStatus.CREATED: QiskitJobStatus.INITIALIZING,
@@ -52,24 +54,169 @@ def recall(job_id: str) -> Any:
         ) from None
 
 
-class QDMIJob(JobV1):
-    """What `QDMIBackend.run` returns. One job id, however many device jobs it took."""
+Build = Callable[..., Any]
+"""Makes a result of the outcome of work; takes `partial=`."""
+Begin = Callable[[Ledger | None], tuple[Work[Any], Build]]
+"""Starts work, or takes it up where the journal says it is."""
 
-    def __init__(
-        self,
-        backend: BackendV2,
-        run: Run,
-        build: Callable[[Run, Sequence[Shots]], Result],
-    ) -> None:
-        super().__init__(backend, run.key)
-        self._run, self._build = run, build
-        self._result: Result | None = None
-        remember(self)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds between two calls of a progress callback
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        status: Of the whole, in QDMI's words.
+        device_jobs: How many device jobs are planned so far.
+        sent: How many of them the device has.
+        final: How many have ended.
+        queue_position: The best known of those that wait; None if the device does not say.
+        seconds: Since the wait began.
+    """
+
+    status: JobStatus
+    device_jobs: int
+    sent: int
+    final: int
+    queue_position: int | None
+    seconds: float
+
+
+class Resumable:
+    """What both kinds of job can do: wait, report, and go on where the journal says they are."""
+
+    _begin: Begin
+    _ledger: Ledger | None
+    _work: Work[Any]
+    _build: Build
+    _result: Any
+
+    def _start(self, begin: Begin, ledger: Ledger | None) -> None:
+        self._begin, self._ledger = begin, ledger
+        self._work, self._build = begin(ledger)
+        self._result = None
 
     @property
     def device_job_ids(self) -> tuple[str, ...]:
         """The vendor's ids of the device jobs sent so far."""
-        return self._run.job_ids
+        return self._work.job_ids
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The words under which the journal keeps the job."""
+        return () if self._ledger is None else self._ledger.row.tags
+
+    @property
+    def is_journaled(self) -> bool:
+        """Whether the journal keeps the job: another process can find it and go on with it."""
+        return self._ledger is not None and not self._ledger.lost
+
+    def qdmi_status(self) -> JobStatus:
+        """Return the state in QDMI's words."""
+        return self._work.status()
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> QiskitJobStatus:
+        """Block until final or `timeout` seconds; the job goes on either way.
+
+        Args:
+            timeout: Seconds.
+            callback: Called with the progress now, every few seconds, and at the end.
+
+        Raises:
+            TimeoutError: The job is not final.
+        """
+        if callback is None:
+            return QISKIT_STATUS[self._work.wait(timeout)]
+        start, pause = time.monotonic(), _FIRST_PAUSE
+        while True:
+            passed = time.monotonic() - start
+            progress = self.progress(passed)
+            callback(progress)
+            if progress.status.final:
+                return QISKIT_STATUS[progress.status]
+            left = None if timeout is None else timeout - passed
+            if left is not None and left <= 0:
+                raise TimeoutError(f"the job is still {progress.status.value} after {timeout} s")
+            try:
+                status = self._work.wait(pause if left is None else min(pause, left))
+            except TimeoutError:
+                pause = min(1.5 * pause, _LONGEST_PAUSE)
+                continue
+            if not status.final:  # nobody is at it
+                return QISKIT_STATUS[status]
+
+    def progress(self, seconds: float = 0.0) -> Progress:
+        """Ask how far the job is."""
+        statuses = self._work.statuses()
+        places = [job.get("queue_position") for job in self._work.device_jobs]
+        return Progress(
+            self._work.status(),
+            len(statuses),
+            sum(status is not JobStatus.CREATED for status in statuses),
+            sum(status.final for status in statuses),
+            min((place for place in places if isinstance(place, int)), default=None),
+            seconds,
+        )
+
+    def resume(
+        self, *, found: Mapping[str, str] | None = None, absent: Collection[str] = ()
+    ) -> Any:
+        """Go on with a job of which not everything was sent; nothing is sent twice.
+
+        What the journal has a result or an id of is not sent again. A submission that was under
+        way when its process ended is sent again only if the device knows its key.
+
+        Args:
+            found: For keys named by a `SubmitUnknownError`: the vendor's id of the job you found.
+            absent: Such keys of which the vendor has no job: these are sent.
+
+        Returns:
+            This job.
+
+        Raises:
+            ConfigError: Somebody is sending the job now.
+            UnsupportedError: The journal does not keep it.
+        """
+        return self._go_on(Intent(sends=True, found=found or {}, absent=frozenset(absent)))
+
+    def resubmit(self) -> Any:
+        """Send again what failed or was canceled, and that alone: it is paid again.
+
+        Executables that failed in a job of several are sent without the others. Raises what
+        `resume` raises.
+        """
+        return self._go_on(Intent(sends=True, failed=True))
+
+    def _go_on(self, intent: Intent) -> Any:
+        if self._ledger is None:
+            raise UnsupportedError(
+                "the journal does not keep this job, so there is nothing to go on from: "
+                "get_backend(name, journal=True) keeps jobs of every device"
+            )
+        self._start(self._begin, self._ledger.again(intent))
+        return self
+
+
+class QDMIJob(Resumable, JobV1):
+    """What `QDMIBackend.run` returns. One job id, however many device jobs it took."""
+
+    def __init__(self, backend: BackendV2, begin: Begin, ledger: Ledger | None) -> None:
+        """Begin work.
+
+        Args:
+            backend: Where it runs.
+            begin: Starts it.
+            ledger: Its page in the journal, if there is one.
+        """
+        self._start(begin, ledger)
+        work: Any = self._work
+        super().__init__(backend, work.key)
+        remember(self)
 
     def submit(self) -> NoReturn:
         """Refuse: `QDMIBackend.run` has submitted the job already."""
@@ -79,19 +226,7 @@ class QDMIJob(JobV1):
 
     def status(self) -> QiskitJobStatus:
         """Return the state in Qiskit's words."""
-        return QISKIT_STATUS[self._run.status()]
-
-    def qdmi_status(self) -> JobStatus:
-        """Return the state in QDMI's words."""
-        return self._run.status()
-
-    def wait(self, timeout: float | None = None) -> QiskitJobStatus:
-        """Block until final or `timeout` seconds; the job goes on either way.
-
-        Raises:
-            TimeoutError: The job is not final.
-        """
-        return QISKIT_STATUS[self._run.wait(timeout)]
+        return QISKIT_STATUS[self._work.status()]
 
     def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
         """Wait for the outcome, at most `timeout` seconds.
@@ -106,8 +241,9 @@ class QDMIJob(JobV1):
             TimeoutError: The job is not final; it goes on.
         """
         if self._result is not None:
-            return self._result
-        result = self._build(self._run, self._run.result(timeout, partial=partial))
+            kept: Result = self._result
+            return kept
+        result: Result = self._build(self._work.result(timeout, partial=partial))
         if not partial:
             self._result = result
         return result
@@ -121,6 +257,6 @@ class QDMIJob(JobV1):
         Raises:
             UnsupportedError: The device cannot cancel.
         """
-        if not self._run.status().final:
-            self._run.cancel()
-        return self._run.status() is JobStatus.CANCELED
+        if not self._work.status().final:
+            self._work.cancel()
+        return self._work.status() is JobStatus.CANCELED

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,8 +20,9 @@ from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
 from qdmi_qiskit.formats import codec
-from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Shots
-from qdmi_qiskit.plan import Chunk, Request, Shape, lost, merge, plan
+from qdmi_qiskit.journal import Stage
+from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Program, Shots
+from qdmi_qiskit.plan import Chunk, Codec, Request, Shape, lost, merge, plan
 from qdmi_qiskit.work import together
 
 T = TypeVar("T")
@@ -46,9 +48,10 @@ class Run:
         shapes: Sequence[Shape],
         chunks: Sequence[Chunk],
         key: str,
+        stage: Stage | None = None,
     ) -> None:
         self.key, self.spec = key, spec
-        self._session, self._shapes = session, tuple(shapes)
+        self._session, self._shapes, self._stage = session, tuple(shapes), stage
         self._places = [chunk.places for chunk in chunks]
         self._canceled = False
         self._lock = threading.Lock()
@@ -59,7 +62,7 @@ class Run:
         """Send the first chunk here, so that a refusal is raised here; the rest behind."""
         if not chunks:
             return []
-        first = _Sent(self._session.submit(chunks[0].tasks, key=f"{self.key}-0"))
+        first = _Sent(self._job(chunks[0], 0))
         if len(chunks) == 1:
             return [first]
         limit = self.spec.capabilities.max_jobs
@@ -75,12 +78,18 @@ class Run:
         pool.shutdown(wait=False)
         return [first, *rest]
 
+    def _job(self, chunk: Chunk, index: int) -> Job:
+        """Return the device's job for a chunk: submitted, or found again by the journal."""
+        if self._stage is not None:
+            return self._stage.send(index)
+        return self._session.submit(chunk.tasks, key=f"{self.key}-{index}")
+
     def _send(self, chunk: Chunk, index: int, gate: threading.Semaphore | None) -> Job:
         if gate is not None:
-            gate.acquire()
+            self._pass(gate, index)
         try:
             self._check_wanted(index)
-            job = self._session.submit(chunk.tasks, key=f"{self.key}-{index}")
+            job = self._job(chunk, index)
         except BaseException:
             if gate is not None:
                 gate.release()
@@ -88,6 +97,16 @@ class Run:
         if gate is not None:
             threading.Thread(target=_release_when_final, args=(job, gate), daemon=True).start()
         return job
+
+    def _pass(self, gate: threading.Semaphore, index: int) -> None:
+        """Wait until the device takes another job; not beyond the program's end if noted."""
+        while not gate.acquire(timeout=1.0):
+            if self._stage is not None and not threading.main_thread().is_alive():
+                raise JobFailedError(
+                    f"the program ended before chunk {index} of run {self.key} was sent; "
+                    f"`qdmi resume {self.key}` sends it",
+                    job_id=f"{self.key}-{index}",
+                )
 
     def _check_wanted(self, index: int) -> None:
         if self._canceled:
@@ -108,7 +127,11 @@ class Run:
 
     def status(self) -> JobStatus:
         """Return the least advanced status, unless a job failed or was canceled."""
-        return together([_status(future, self._canceled) for future in self._jobs])
+        return together(self.statuses())
+
+    def statuses(self) -> list[JobStatus]:
+        """Return the status of each device job, in the order of the plan."""
+        return [_status(future, self._canceled) for future in self._jobs]
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until every job is final or `timeout` seconds have passed.
@@ -165,6 +188,8 @@ class Run:
         with self._lock:
             if self._outcome is None:
                 results, whole = self._gathered(ended, partial=partial)
+                if self._stage is not None:
+                    self._stage.flush()
                 outcome = merge(self._shapes, self._places, results)
                 if not whole:
                     return outcome
@@ -210,6 +235,8 @@ class Run:
         for future in self._jobs:
             if not future.cancel() and future.exception() is None:
                 future.result().cancel()
+        if self._stage is not None:
+            self._stage.canceled()
 
 
 class _Sent:
@@ -288,6 +315,7 @@ def start(
     seeds: Iterator[int] | None = None,
     key: str | None = None,
     measured: Callable[[QuantumCircuit, Basis], QuantumCircuit] | None = None,
+    stage: Stage | None = None,
 ) -> Run:
     """Plan, submit, and return at once.
 
@@ -299,6 +327,7 @@ def start(
             shared seed would correlate them.
         key: Under which the jobs are submitted; fresh if not given.
         measured: Appends the measurement of a basis, for requests that name one.
+        stage: Where the journal notes this run; gives its key.
 
     Raises:
         ConfigError: More outcomes than this machine can hold, or fewer shots than the
@@ -306,15 +335,31 @@ def start(
         RejectedError: The device refused a program.
     """
     _check_size(requests)
-    caps = spec.capabilities
-    chunks = plan(
-        requests,
-        caps,
-        codec(caps.formats, session.encoders, measured or _no_basis),
-        seeds=seeds if caps.seeds else None,
-    )
+    caps, stream = spec.capabilities, seeds if spec.capabilities.seeds else None
     shapes = [request.shape for request in requests]
-    return Run(session, spec, shapes, chunks, key or secrets.token_hex(16))
+    if stage is not None and stage.is_complete():
+        sizes = [replace(request, circuit=_size(request)) for request in requests]
+        chunks = plan(sizes, caps, _SIZES, seeds=stream)
+    else:
+        writer = codec(caps.formats, session.encoders, measured or _no_basis)
+        chunks = plan(requests, caps, writer, seeds=stream)
+    if stage is not None:
+        stage.begin(session, spec, chunks)
+        key = stage.key
+    return Run(session, spec, shapes, chunks, key or secrets.token_hex(16), stage)
+
+
+_SIZES: Codec[int] = Codec(
+    encode=lambda num_bits: Program("", None, num_bits),
+    bound=lambda num_bits, values: (Program("", None, num_bits) for _ in values),
+    measured=lambda num_bits, basis: num_bits + len(basis.qubits),
+)
+"""Plans a run whose outcomes are all there, by the number of classical bits alone."""
+
+
+def _size(request: Request[QuantumCircuit]) -> int:
+    """Return the classical bits of a request's circuit, those of a basis left out."""
+    return request.num_bits - (0 if request.basis is None else len(request.basis.qubits))
 
 
 def _no_basis(circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -48,6 +49,10 @@ class Work(Protocol[T_co]):
         """Return the state; never block."""
         ...
 
+    def statuses(self) -> list[JobStatus]:
+        """Return the state of each device job planned so far."""
+        ...
+
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until final, or raise `TimeoutError`; the work goes on."""
         ...
@@ -74,11 +79,32 @@ class Computation(Generic[T]):
         """None: it is no job."""
         return []
 
-    def __init__(self, call: Callable[[], T]) -> None:
-        pool = ThreadPoolExecutor(1, "qdmi-compute")
-        self._future: Future[T] = pool.submit(call)
+    def __init__(self, call: Callable[[], T], *, abandons: bool = False) -> None:
+        """Begin.
+
+        Args:
+            call: What to do.
+            abandons: Let the program end before the call does.
+        """
         self._canceled = False
+        if abandons:
+            self._future: Future[T] = Future()
+            threading.Thread(target=self._run, args=(call,), daemon=True).start()
+            return
+        pool = ThreadPoolExecutor(1, "qdmi-compute")
+        self._future = pool.submit(call)
         pool.shutdown(wait=False)
+
+    def _run(self, call: Callable[[], T]) -> None:
+        if self._future.set_running_or_notify_cancel():
+            try:
+                self._future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - result() raises it
+                self._future.set_exception(error)
+
+    def statuses(self) -> list[JobStatus]:
+        """None: it is no job."""
+        return []
 
     def status(self) -> JobStatus:
         """Return the state; a cancelled computation counts as such though its thread runs on."""
@@ -122,12 +148,21 @@ class Staged(Generic[T]):
         self,
         first: Work[tuple[T, ...]],
         following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]] | None,
+        *,
+        abandons: bool = False,
     ) -> None:
+        """Begin the second work when the first is done.
+
+        Args:
+            first: Under way.
+            following: Begins the second; None: there is none.
+            abandons: Let the program end before that: the journal knows how to go on.
+        """
         self._works = [first]
         self._canceled = False
         self._rest: Computation[Work[tuple[T, ...]]] | None = None
         if following is not None:
-            self._rest = Computation(partial(self._follow, following))
+            self._rest = Computation(partial(self._follow, following), abandons=abandons)
 
     def _follow(
         self, following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]]
@@ -148,6 +183,10 @@ class Staged(Generic[T]):
     def device_jobs(self) -> list[dict[str, Any]]:
         """What the vendor told of each device job so far, with its `id`."""
         return [job for work in self._works for job in work.device_jobs]
+
+    def statuses(self) -> list[JobStatus]:
+        """Return the state of each device job planned so far."""
+        return [status for work in self._works for status in work.statuses()]
 
     def status(self) -> JobStatus:
         """Return the state of the whole: not done before the second stage is."""
@@ -185,6 +224,71 @@ class Staged(Generic[T]):
                 work.cancel()
 
 
+class Looked(Generic[T]):
+    """Two works of another process, seen from here: nothing happens unless somebody asks."""
+
+    def __init__(
+        self,
+        first: Work[tuple[T, ...]],
+        following: Callable[[tuple[T, ...]], Work[tuple[T, ...]]],
+    ) -> None:
+        self._first, self._following = first, following
+        self._second: Work[tuple[T, ...]] | None = None
+        self._lock = threading.Lock()
+
+    def _next(self) -> Work[tuple[T, ...]]:
+        """Return the second work; the first one is done."""
+        with self._lock:
+            if self._second is None:
+                self._second = self._following(self._first.result())
+            return self._second
+
+    def _all(self) -> list[Work[tuple[T, ...]]]:
+        return [self._first] if self._second is None else [self._first, self._second]
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The vendor's ids of the device jobs sent so far."""
+        return tuple(job_id for work in self._all() for job_id in work.job_ids)
+
+    @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each device job so far, with its `id`."""
+        return [job for work in self._all() for job in work.device_jobs]
+
+    def statuses(self) -> list[JobStatus]:
+        """Return the state of each device job that is known here."""
+        return [status for work in self._all() for status in work.statuses()]
+
+    def status(self) -> JobStatus:
+        """Return the state of the whole."""
+        status = self._first.status()
+        return self._next().status() if status is JobStatus.DONE else status
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until both are final, or raise `TimeoutError`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        status = self._first.wait(timeout)
+        if status is not JobStatus.DONE:
+            return status
+        return self._next().wait(None if end is None else max(end - time.monotonic(), 0.0))
+
+    def result(
+        self, timeout: float | None = None, *, partial: bool = False
+    ) -> tuple[tuple[T, ...], tuple[T, ...]]:
+        """Wait, and return the outcome of both; a part only of the last one."""
+        end = None if timeout is None else time.monotonic() + timeout
+        first = self._first.result(timeout)
+        left = None if end is None else max(end - time.monotonic(), 0.0)
+        return first, self._next().result(left, partial=partial)
+
+    def cancel(self) -> None:
+        """Ask those that are known to stop."""
+        for work in self._all():
+            if not work.status().final:
+                work.cancel()
+
+
 class Both(Generic[T_co]):
     """Several works of which each has to end before there is a result."""
 
@@ -200,6 +304,10 @@ class Both(Generic[T_co]):
     def device_jobs(self) -> list[dict[str, Any]]:
         """What the vendor told of each device job so far, with its `id`."""
         return [job for part in self._parts for job in part.device_jobs]
+
+    def statuses(self) -> list[JobStatus]:
+        """Return the state of each device job planned so far."""
+        return [status for part in self._parts for status in part.statuses()]
 
     def status(self) -> JobStatus:
         """Return the state of the whole."""

@@ -179,6 +179,12 @@ class Elsewhere(Job):
                 raise TimeoutError(f"chunk {self.id} is not sent yet after {timeout} s")
             time.sleep(_LOOK if left is None else min(_LOOK, left))
 
+    def cancel(self) -> None:
+        """Cancel what was sent meanwhile; of the rest there is nothing to cancel."""
+        job = self._now()
+        if job is not None:
+            job.cancel()
+
     def result(self) -> tuple[Shots, ...]:
         job = self._now()
         if job is not None:

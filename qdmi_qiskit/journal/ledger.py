@@ -370,9 +370,8 @@ class Stage:
     def canceled(self) -> None:
         """Note that what was not sent never will be."""
         self._unsent = 0
-        if self._ledger.sends:
-            self._ledger.note_state(JobStatus.CANCELED)
-            self._ledger.let_go()
+        self._ledger.note_state(JobStatus.CANCELED)
+        self._ledger.let_go()
 
     # What is known of a chunk.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.observables_array import ObservablesArray
 
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.formats import encoder, without_phase
+from qdmi_qiskit.journal import Ledger, Stage
 from qdmi_qiskit.model import Basis, Shots, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.allot import Share, bounded, pilot
@@ -25,9 +28,10 @@ from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned,
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
-from qdmi_qiskit.primitives.pubs import coerced, points_of
+from qdmi_qiskit.primitives.pubs import bindings, coerced, points_of, reading
 from qdmi_qiskit.run import Run, seeds, start
-from qdmi_qiskit.work import Both, Computation, Staged, Work
+from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
+from qdmi_qiskit.work import Both, Computation, Looked, Staged, Work
 
 _REMEMBERED = 64  # groupings of observables
 
@@ -74,7 +78,11 @@ class EstimatorV2(BaseEstimatorV2):
         return self._options
 
     def run(
-        self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
+        self,
+        pubs: Iterable[EstimatorPubLike],
+        *,
+        precision: float | None = None,
+        tags: Iterable[str] = (),
     ) -> PrimitiveJob:
         """Start estimating, and return at once.
 
@@ -83,6 +91,7 @@ class EstimatorV2(BaseEstimatorV2):
                 `(circuit, observables, values, precision)`; observables and values broadcast.
             precision: Standard error wanted of every value of pubs that name none;
                 `options.default_precision` if not given. 0 asks for exact values.
+            tags: Words by which `provider.jobs(tag=)` finds the job.
 
         Returns:
             A job. `job.result()[i].data` has `evs` and `stds`, both float64 of the pub's shape.
@@ -107,14 +116,31 @@ class EstimatorV2(BaseEstimatorV2):
                 f"precision=0 asks for exact values, which {self._device.spec.name} does not "
                 "compute: ask for a precision > 0, such as 0.01"
             )
-        plans = [self._planned(pub) for pub in whole]
+        ledger, call = None, 0
+        options = asdict(self._options)
+        if len(exact) < len(whole):  # exact values alone make no device job
+            call = next(self._calls)
+            ledger = self._device.ledger("estimator", partial(_saved, whole, options, call), tags)
+
+        def begin(page: Ledger | None) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
+            anew = page is not None and page.intent is not None
+            mine = EstimatorV2(self._backend, options=options) if anew else self
+            return mine._begun(whole, call, page)  # noqa: SLF001 - our own class
+
+        return PrimitiveJob(begin, ledger)
+
+    def _begun(
+        self, pubs: Sequence[EstimatorPub], call: int, ledger: Ledger | None
+    ) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
+        plans = [self._planned(pub) for pub in pubs]
+        exact = [plan for plan in plans if plan.pub.precision == 0]
         parts: list[Work[Any]] = []
-        if len(exact) < len(whole):
-            parts.append(self._sampled(plans))
+        if len(exact) < len(plans):
+            parts.append(self._sampled(plans, call, ledger))
         if exact:
-            wanted = [(plan, points_of(plan.pub)) for plan in plans if plan.pub.precision == 0]
+            wanted = [(plan, points_of(plan.pub)) for plan in exact]
             parts.append(Computation(partial(self._computed, wanted)))
-        return PrimitiveJob(Both(parts), partial(_result, plans=plans))
+        return Both(parts), partial(_result, plans=plans)
 
     def _planned(self, pub: EstimatorPub) -> Plan:
         fewest = self._device.spec.capabilities.min_shots
@@ -146,24 +172,32 @@ class EstimatorV2(BaseEstimatorV2):
             self._groups[key] = groups
         return groups
 
-    def _sampled(self, plans: Sequence[Plan]) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
+    def _sampled(
+        self, plans: Sequence[Plan], call: int, ledger: Ledger | None
+    ) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
         """Start the pilots, and with them whatever needs none; the rest follows by itself."""
         if self._bases.target is not self._device.target:  # the backend was refreshed
             self._bases = BasisChanges(self._device.target, self._device.isa)
             self._groups.clear()
-        seed, call = self._options.chosen_seed(), next(self._calls)
+        seed = self._options.chosen_seed()
         stream = None if seed is None else seeds(seed, call=call)
         measured = _Remembered(self._bases.measured)
-        first = self._started(plans, [plan.first for plan in plans], stream, measured)
-        if not any(plan.pilot for plan in plans):
+        piloted = any(plan.pilot for plan in plans)
+        stage = None if ledger is None else ledger.stage(0, last=not piloted)
+        first = self._started(plans, [plan.first for plan in plans], stream, measured, stage)
+        if not piloted:
             return Staged(first, None)
-        return Staged(first, partial(self._refined, plans, stream, measured))
+        following = partial(self._refined, plans, stream, measured, ledger)
+        if ledger is not None and not ledger.sends:
+            return Looked(first, following)
+        return Staged(first, following, abandons=ledger is not None and not ledger.lost)
 
     def _refined(
         self,
         plans: Sequence[Plan],
         stream: Iterator[int] | None,
         measured: _Remembered,
+        ledger: Ledger | None,
         outcomes: tuple[Shots, ...],
     ) -> Run:
         rest = iter(outcomes)
@@ -171,7 +205,8 @@ class EstimatorV2(BaseEstimatorV2):
             seen = [next(rest) for _ in plan.first]
             if plan.pilot:
                 plan.final.extend(learned(plan, seen))
-        return self._started(plans, [plan.final for plan in plans], stream, measured)
+        stage = None if ledger is None else ledger.stage(1, last=True)
+        return self._started(plans, [plan.final for plan in plans], stream, measured, stage)
 
     def _started(
         self,
@@ -179,6 +214,7 @@ class EstimatorV2(BaseEstimatorV2):
         shares: Sequence[Sequence[Share]],
         stream: Iterator[int] | None,
         measured: _Remembered,
+        stage: Stage | None,
     ) -> Run:
         requests = []
         for plan, some in zip(plans, shares, strict=True):
@@ -195,6 +231,7 @@ class EstimatorV2(BaseEstimatorV2):
             requests,
             seeds=stream,
             measured=measured,
+            stage=stage,
         )
 
     def _computed(self, plans: Sequence[tuple[Plan, Values]]) -> list[Values]:
@@ -204,6 +241,51 @@ class EstimatorV2(BaseEstimatorV2):
             session.expectations(encode(plan.pub.circuit), values, plan.observables.sums())
             for plan, values in plans
         ]
+
+
+def _saved(
+    pubs: Sequence[EstimatorPub], options: dict[str, Any], call: int
+) -> tuple[bytes, bytes | None]:
+    described = [
+        [list(pub.parameter_values.shape), pub.observables.tolist(), pub.precision] for pub in pubs
+    ]
+    header = {"pubs": described, "options": options, "call": call}
+    blob = call_saved(header, [points_of(pub) for pub in pubs])
+    return blob, circuits_saved([pub.circuit for pub in pubs])
+
+
+def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> PrimitiveJob:
+    """Return the job of a run in the journal.
+
+    Args:
+        ledger: Its page.
+        opened: Returns its backend, for a page that is to be looked at or gone on with.
+
+    Raises:
+        JournalError: The record is damaged.
+    """
+    header, values = call_loaded(ledger.inputs.call)
+    circuits = circuits_loaded(ledger.inputs.circuits)
+    with reading(ledger.id):
+        options, call = header["options"], header["call"]
+        pubs = [
+            EstimatorPub(
+                circuit,
+                ObservablesArray.coerce(observables),
+                bindings(circuit, table, shape),
+                precision,
+            )
+            for circuit, table, (shape, observables, precision) in zip(
+                circuits, values, header["pubs"], strict=True
+            )
+        ]
+
+    def begin(page: Ledger | None) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
+        assert page is not None  # noqa: S101 - it is where the run comes from
+        estimator = EstimatorV2(opened(page), options=options)
+        return estimator._begun(pubs, call, page)  # noqa: SLF001 - our own class
+
+    return PrimitiveJob(begin, ledger)
 
 
 class _Remembered:

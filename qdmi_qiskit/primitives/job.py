@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 from qiskit.primitives import BasePrimitiveJob, PrimitiveResult
 from qiskit.providers import JobStatus as QiskitJobStatus
 
-from qdmi_qiskit.job import QISKIT_STATUS, remember
+from qdmi_qiskit.job import QISKIT_STATUS, Begin, Resumable, remember
+from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import JobStatus
-from qdmi_qiskit.work import Work
 
 
-class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
+class PrimitiveJob(Resumable, BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
     """Work on a device, and what to make of its outcome."""
 
-    def __init__(self, work: Work[Any], build: Callable[..., Sequence[Any]]) -> None:
-        """Wrap work.
+    def __init__(self, begin: Begin, ledger: Ledger | None = None) -> None:
+        """Begin work.
 
         Args:
-            work: Under way.
-            build: Makes pub results of its outcome, and takes `partial=`.
+            begin: Starts it, and returns what makes pub results of its outcome.
+            ledger: Its page in the journal, if there is one.
         """
-        super().__init__(uuid4().hex)
-        self._work, self._build = work, build
-        self._result: PrimitiveResult[Any] | None = None
+        super().__init__(uuid4().hex if ledger is None else ledger.id)
+        self._start(begin, ledger)
         remember(self)
-
-    @property
-    def device_job_ids(self) -> tuple[str, ...]:
-        """The vendor's ids of the device jobs sent so far."""
-        return self._work.job_ids
 
     def result(
         self, timeout: float | None = None, *, partial: bool = False
@@ -52,7 +45,8 @@ class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
             TimeoutError: Some job is not final; all go on.
         """
         if self._result is not None:
-            return self._result
+            kept: PrimitiveResult[Any] = self._result
+            return kept
         pubs = self._build(self._work.result(timeout, partial=partial), partial=partial)
         metadata = {"version": 2, "device_jobs": self._work.device_jobs}
         result = PrimitiveResult(pubs, metadata=metadata)
@@ -60,21 +54,9 @@ class PrimitiveJob(BasePrimitiveJob[PrimitiveResult[Any], QiskitJobStatus]):
             self._result = result
         return result
 
-    def wait(self, timeout: float | None = None) -> QiskitJobStatus:
-        """Block until final or `timeout` seconds; the job goes on either way.
-
-        Raises:
-            TimeoutError: The job is not final.
-        """
-        return QISKIT_STATUS[self._work.wait(timeout)]
-
     def status(self) -> QiskitJobStatus:
         """Return the state in Qiskit's words."""
         return QISKIT_STATUS[self._work.status()]
-
-    def qdmi_status(self) -> JobStatus:
-        """Return the state in QDMI's words."""
-        return self._work.status()
 
     def done(self) -> bool:
         """Return whether the job ended with a result."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,14 @@ from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend, checked_shots
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.isa import writes_bits
+from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import Shots
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.options import SamplerOptions, options_from
-from qdmi_qiskit.primitives.pubs import coerced, points_of
-from qdmi_qiskit.run import seeds, start
+from qdmi_qiskit.primitives.pubs import bindings, coerced, points_of, reading
+from qdmi_qiskit.run import Run, seeds, start
+from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 
 
 class SamplerV2(BaseSamplerV2):
@@ -66,12 +68,19 @@ class SamplerV2(BaseSamplerV2):
         """The options; assign to them to change the next calls."""
         return self._options
 
-    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> PrimitiveJob:
+    def run(
+        self,
+        pubs: Iterable[SamplerPubLike],
+        *,
+        shots: int | None = None,
+        tags: Iterable[str] = (),
+    ) -> PrimitiveJob:
         """Start sampling, and return at once.
 
         Args:
             pubs: Each a circuit, or `(circuit, values)`, or `(circuit, values, shots)`.
             shots: For pubs that name none; `options.default_shots` if not given.
+            tags: Words by which `provider.jobs(tag=)` finds the job.
 
         Returns:
             A job. `job.result()[i].data.<register>` is a `BitArray` of pub i: any register of
@@ -90,15 +99,58 @@ class SamplerV2(BaseSamplerV2):
             _check(pub, index)
             self._device.isa.check(pub.circuit)
         seed, call = self._options.chosen_seed(), next(self._calls)
+        ledger = self._device.ledger("sampler", partial(_saved, whole, seed, call), tags)
+        return PrimitiveJob(partial(self._begun, whole, seed, call), ledger)
+
+    def _begun(
+        self, pubs: Sequence[SamplerPub], seed: int | None, call: int, ledger: Ledger | None
+    ) -> tuple[Run, Callable[..., list[SamplerPubResult]]]:
         spec = self._device.spec
         run = start(
             self._device.session,
             spec,
-            [_request(pub) for pub in whole],
+            [_request(pub) for pub in pubs],
             seeds=None if seed is None else seeds(seed, call=call),
+            stage=None if ledger is None else ledger.stage(0, last=True),
         )
-        ordered = spec.capabilities.ordered_shots
-        return PrimitiveJob(run, partial(_result, pubs=whole, ordered=ordered))
+        return run, partial(_result, pubs=pubs, ordered=spec.capabilities.ordered_shots)
+
+
+def _saved(pubs: Sequence[SamplerPub], seed: int | None, call: int) -> tuple[bytes, bytes | None]:
+    header = {
+        "pubs": [[list(pub.shape), pub.shots] for pub in pubs],
+        "seed": seed,
+        "call": call,
+    }
+    blob = call_saved(header, [points_of(pub) for pub in pubs])
+    return blob, circuits_saved([pub.circuit for pub in pubs])
+
+
+def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> PrimitiveJob:
+    """Return the job of a run in the journal.
+
+    Args:
+        ledger: Its page.
+        opened: Returns its backend, for a page that is to be looked at or gone on with.
+
+    Raises:
+        JournalError: The record is damaged.
+    """
+    header, values = call_loaded(ledger.inputs.call)
+    circuits = circuits_loaded(ledger.inputs.circuits)
+    with reading(ledger.id):
+        seed, call = header["seed"], header["call"]
+        pubs = [
+            SamplerPub(circuit, bindings(circuit, table, shape), shots)
+            for circuit, table, (shape, shots) in zip(circuits, values, header["pubs"], strict=True)
+        ]
+
+    def begin(page: Ledger | None) -> tuple[Run, Callable[..., list[SamplerPubResult]]]:
+        assert page is not None  # noqa: S101 - it is where the run comes from
+        sampler = SamplerV2(opened(page))
+        return sampler._begun(pubs, seed, call, page)  # noqa: SLF001 - our own class
+
+    return PrimitiveJob(begin, ledger)
 
 
 def _coerced(pub: SamplerPubLike, index: int, shots: int) -> SamplerPub:
