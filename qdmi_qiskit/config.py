@@ -6,6 +6,7 @@ for each key: the one named by `config` or `$QDMI_CONFIG`, `~/.config/qdmi/confi
 load native code.
 
     default = "lab"
+    journal = "~/runs.sqlite"        # where runs are kept; "off": nowhere
     [backends.lab]
     device = "iqm:garnet"            # or the name of another profile
     tokens_file = "~/.config/iqm/tokens.json"
@@ -27,7 +28,7 @@ from qdmi_qiskit.config_file import PROFILE_NAME, read, tables
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.secret import Secret, guarded, refuse_userinfo
 
-__all__ = ["Resolved", "Secret", "Setting", "files", "masked", "profiles", "resolve"]
+__all__ = ["Resolved", "Secret", "Setting", "files", "journal", "masked", "profiles", "resolve"]
 
 SYSTEM_CONFIG = Path("/etc/qdmi/config.toml")
 
@@ -58,6 +59,8 @@ class Resolved:
         name_origin: Where the name was set.
         device_origin: Where the device was set; the name's origin unless a profile says it.
         known: Every profile in the files, for messages.
+        keeps: Whether runs of this device are kept in the journal, where somebody says so.
+        journal: Where the files want the journal.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Resolved:
     name_origin: str = "keyword"
     device_origin: str = "keyword"
     known: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    keeps: Setting | None = None
+    journal: Setting | None = None
 
     @property
     def options(self) -> dict[str, object]:
@@ -99,7 +104,7 @@ def resolve(
         ConfigError: A file, profile, variable or option is wrong; says which, and what to do.
     """
     environ = os.environ if environ is None else environ
-    default, table = _files(config, environ)
+    default, table, kept = _files(config, environ)
     first = default or Setting("aer", "built-in default")
     if environ.get("QDMI_BACKEND"):
         first = Setting(environ["QDMI_BACKEND"], "environment QDMI_BACKEND")
@@ -141,6 +146,7 @@ def resolve(
         settings.update(layer)
     settings.pop("device", None)  # of a profile; by keyword it is an option of the plug-in
     settings.update(keywords)
+    keeps = settings.pop("journal", None)
     return Resolved(
         name=str(first.value),
         scheme=scheme,
@@ -149,7 +155,20 @@ def resolve(
         name_origin=first.origin,
         device_origin=device.origin,
         known=tuple(sorted(table)),
+        keeps=keeps,
+        journal=kept,
     )
+
+
+def journal(
+    config: Path | str | None = None, *, environ: Mapping[str, str] | None = None
+) -> Setting | None:
+    """Return where the files want the journal of runs; None: they do not say.
+
+    Raises:
+        ConfigError: A file is wrong.
+    """
+    return _files(config, os.environ if environ is None else environ)[2]
 
 
 def profiles(
@@ -233,16 +252,19 @@ def _parsed(text: str) -> object:
 
 def _files(
     config: Path | str | None, environ: Mapping[str, str]
-) -> tuple[Setting | None, dict[str, dict[str, Setting]]]:
-    """Read all files: the default and the profiles, the first found wins for each key."""
+) -> tuple[Setting | None, dict[str, dict[str, Setting]], Setting | None]:
+    """Read all files: default, profiles and journal; the first found wins for each key."""
     home = environ.get("HOME", "")
     default: Setting | None = None
+    kept: Setting | None = None
     table: dict[str, dict[str, Setting]] = {}
     for path, named_by in _places(config, environ):
         document = read(path, named_by)
         if "default" in document and default is None:
             default = Setting(document["default"], f"{path} default")
             _checked_name(default)
+        if "journal" in document and kept is None:
+            kept = Setting(document["journal"], f"{path} journal")
         for name, profile in tables(path, document).items():
             origin = f"{path} [backends.{name}]"
             mine = table.setdefault(name, {})
@@ -250,7 +272,7 @@ def _files(
                 mine.setdefault(key, Setting(guarded(key, value, origin, home), origin))
             if "device" in mine:
                 _checked_name(mine["device"])
-    return default, table
+    return default, table, kept
 
 
 def _places(config: Path | str | None, environ: Mapping[str, str]) -> list[tuple[Path, str | None]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from qdmi_qiskit.errors import ConfigError, did_you_mean
 
 PROFILE_NAME = re.compile(r"\w[\w.+-]*")
-_KEYS = ("backends", "default")
+_KEYS = ("backends", "default", "journal")
 _LARGEST = 1 << 20
 _PLACE = re.compile(r" ?\(at line (\d+), column (\d+)\)| ?\(at end of document\)")
 

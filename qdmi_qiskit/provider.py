@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from qdmi_qiskit import config, registry
+from qdmi_qiskit import config, registry, spec_json
 from qdmi_qiskit.backend import QDMIBackend
-from qdmi_qiskit.errors import QdmiError
+from qdmi_qiskit.device import Session
+from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError, did_you_mean
 from qdmi_qiskit.job import recall
+from qdmi_qiskit.journal import Intent, JobRow, Journal, Ledger, journal_at, place, recorder_for
+from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.reopened import ReopenedSession
 
 _LOCAL_SCHEMES = ("aer",)
+_KINDS = {
+    "backend": "qdmi_qiskit.backend:restored",
+    "sampler": "qdmi_qiskit.primitives.sampler:restored",
+    "estimator": "qdmi_qiskit.primitives.estimator:restored",
+}
+"""Who takes up a job of a kind: names, because primitives are above the provider."""
 
 
 class QDMIProvider:
@@ -36,6 +50,8 @@ class QDMIProvider:
             name: A profile (`"lab"`) or `scheme:locator` (`"aer"`, `"aer:stabilizer"`). Not
                 given: `$QDMI_BACKEND`, the `default` of the configuration, or `"aer"`.
             options: What a profile can say, by keyword; it wins over environment and profile.
+                `journal=True` keeps the runs of any device in the journal, `journal=False` of
+                none; by default it is those whose jobs outlive the process.
 
         Raises:
             ConfigError: The name or an option is wrong.
@@ -43,8 +59,9 @@ class QDMIProvider:
             UnavailableError: The device cannot be reached now.
         """
         resolved = config.resolve(name, options, config=self._config, environ=self._environ)
+        recorder = recorder_for(resolved, options, self._environ)
         session = registry.open_session(resolved)
-        return QDMIBackend(session, name=resolved.name, provider=self)
+        return QDMIBackend(session, name=resolved.name, provider=self, recorder=recorder)
 
     def backends(
         self,
@@ -90,10 +107,118 @@ class QDMIProvider:
         local = [scheme for scheme in registry.schemes() if scheme in _LOCAL_SCHEMES]
         return list(dict.fromkeys([*profiles, *local]))
 
-    def job(self, job_id: str) -> Any:
-        """Return a job of this process by the id that its `job_id()` gave.
+    def job(self, job_id: str, *, backend: QDMIBackend | None = None) -> Any:
+        """Return a job by the id that its `job_id()` gave: of this process or of an earlier one.
+
+        From the journal come circuits, registers, values and whatever results there are; nothing
+        is sent. `job.resume()` goes on with a job that was not sent as a whole.
+
+        Args:
+            job_id: Ours, or a beginning that no other has; or the vendor's, of any of its device
+                jobs.
+            backend: Where to ask; else the device is opened as it was then, once it is needed.
 
         Raises:
-            ConfigError: There is none of that id, or nobody holds it any more.
+            ConfigError: There is none of that id.
+            JournalError: The journal cannot be read, or the record is damaged.
         """
-        return recall(job_id)
+        with suppress(ConfigError):
+            return recall(job_id)
+        journal = self._journal()
+        if journal is None:
+            return recall(job_id)
+        row = journal.find(job_id)
+        with suppress(ConfigError):
+            return recall(row.id)
+        if row.kind not in _KINDS:
+            raise JournalError(f"the record of run {row.id} is damaged: no kind {row.kind!r}")
+        ledger = Ledger(journal, row, journal.inputs(row.number), Intent())
+        module, _, function = _KINDS[row.kind].partition(":")
+        restored = getattr(import_module(module), function)
+        return restored(ledger, partial(self._reopened, backend))
+
+    def jobs(
+        self,
+        *,
+        backend: str | None = None,
+        state: JobStatus | str | None = None,
+        tag: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = 20,
+    ) -> list[JobRow]:
+        """List what the journal knows of jobs, the latest first; no device is asked.
+
+        Args:
+            backend: Only those of this name, or of this `scheme:locator`.
+            state: Only those last seen in this state, one of QDMI's (`"done"`).
+            tag: Only those that were given this tag.
+            since: Only those that began then or later; without a time zone it is local.
+            limit: At most so many; None: all.
+
+        Raises:
+            ConfigError: There is no such state.
+            JournalError: The journal cannot be read.
+        """
+        journal = self._journal()
+        if isinstance(state, str):
+            known = [each.value for each in JobStatus]
+            if state.lower() not in known:
+                raise ConfigError(f"state={state!r}{did_you_mean(state, known)}")
+            state = JobStatus(state.lower())
+        if journal is None:
+            return []
+        return journal.rows(backend=backend, state=state, tag=tag, since=since, limit=limit)
+
+    def prune(
+        self,
+        *,
+        before: datetime | None = None,
+        most_bytes: int | None = None,
+        everything: bool = False,
+    ) -> int:
+        """Forget jobs that ended, the oldest first, and their results; return how many.
+
+        Args:
+            before: Those that began earlier.
+            most_bytes: So many that the journal takes no more than this.
+            everything: Forget jobs that have not ended, too: nobody can go on with them.
+
+        Raises:
+            JournalError: The journal cannot be written.
+        """
+        journal = self._journal()
+        if journal is None:
+            return 0
+        return journal.prune(before=before, most_bytes=most_bytes, everything=everything)
+
+    def _journal(self) -> Journal | None:
+        setting = config.journal(self._config, environ=self._environ)
+        path = place(None if setting is None else setting.value, self._environ)
+        return None if path is None else journal_at(path)
+
+    def _reopened(self, backend: QDMIBackend | None, ledger: Ledger) -> QDMIBackend:
+        """Return the backend of a run, as it was; the device is opened now if the run goes on."""
+        opening = ledger.inputs.opening
+
+        def connect() -> Session:
+            return self._opened_again(opening) if backend is None else backend.session
+
+        session = ReopenedSession(spec_json.loads(ledger.inputs.spec), connect)
+        if ledger.sends:
+            session.opened()
+        return QDMIBackend(session, name=ledger.row.backend, provider=self)
+
+    def _opened_again(self, opening: Mapping[str, Any]) -> Session:
+        """Open a device by the name of then; by what it meant if the name means another now."""
+        name, device, options = (opening.get(key) for key in ("name", "device", "options"))
+        if not isinstance(options, dict) or not isinstance(name, str):
+            raise ConfigError(
+                f"{name!r} was opened with options that cannot be written down: open it in the "
+                "same way, and call provider.job(id, backend=backend)"
+            )
+        resolved = config.resolve(name, options, config=self._config, environ=self._environ)
+        if resolved.label != device:
+            resolved = config.resolve(
+                str(device), options, config=self._config, environ=self._environ
+            )
+        return registry.open_session(resolved)

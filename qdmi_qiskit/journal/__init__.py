@@ -1,5 +1,6 @@
 """The record of runs: what was asked and sent, and what came back, in one SQLite file."""
 
+from qdmi_qiskit.journal.choice import recorder_for
 from qdmi_qiskit.journal.ledger import Intent, Ledger, Stage
 from qdmi_qiskit.journal.packing import pack, unpack
 from qdmi_qiskit.journal.place import place
@@ -20,5 +21,6 @@ __all__ = [
     "pack",
     "place",
     "plain",
+    "recorder_for",
     "unpack",
 ]

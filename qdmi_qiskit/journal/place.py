@@ -26,9 +26,9 @@ def place(setting: object = None, environ: Mapping[str, str] | None = None) -> P
     """
     environ = os.environ if environ is None else environ
     chosen = environ.get("QDMI_JOURNAL") or setting
-    if chosen is False or (isinstance(chosen, str) and chosen.lower() in _OFF):
+    if is_off(chosen):
         return None
-    if isinstance(chosen, str | Path) and str(chosen) not in ("", "on", "true"):
+    if isinstance(chosen, str | Path) and str(chosen).lower() not in ("", "on", "true"):
         if "\0" in str(chosen):
             raise ConfigError("the path of the journal has a null character in it")
         home = environ.get("HOME", "")
@@ -39,3 +39,8 @@ def place(setting: object = None, environ: Mapping[str, str] | None = None) -> P
     data = environ.get("XDG_DATA_HOME", "")
     folder = Path(data) if data.startswith("/") else Path(environ.get("HOME", ""), ".local/share")
     return folder / "qdmi" / "journal.sqlite" if folder.is_absolute() else None
+
+
+def is_off(value: object) -> bool:
+    """Return whether a setting says that nothing is kept."""
+    return value is False or (isinstance(value, str) and value.lower() in _OFF)
