@@ -13,7 +13,9 @@ from qdmi_qiskit import __version__, errors
 from qdmi_qiskit.cli.check import check
 from qdmi_qiskit.cli.config import config
 from qdmi_qiskit.cli.devices import devices
+from qdmi_qiskit.cli.diff import diff
 from qdmi_qiskit.cli.parameters import Settings
+from qdmi_qiskit.cli.record import record
 from qdmi_qiskit.cli.run import run
 from qdmi_qiskit.cli.show import show
 from qdmi_qiskit.cli.version import version
@@ -123,5 +125,5 @@ def _log(ctx: click.Context, level: int) -> None:
         root.removeHandler(others)
 
 
-for command in (check, config, devices, run, show, version):
+for command in (check, config, devices, diff, record, run, show, version):
     cli.add_command(command)
