@@ -50,7 +50,8 @@ def recall(job_id: str) -> Any:
         return _JOBS[job_id]
     except KeyError:
         raise ConfigError(
-            f"no job {job_id!r} in this process: keep the job object, or check the id"
+            f"no job {job_id!r} in this process, and no journal that could know it: keep the job "
+            "object, or check the id"
         ) from None
 
 

@@ -194,7 +194,7 @@ class QDMIProvider:
     def _journal(self) -> Journal | None:
         setting = config.journal(self._config, environ=self._environ)
         path = place(None if setting is None else setting.value, self._environ)
-        return None if path is None else journal_at(path)
+        return journal_at(path) if path is not None and path.exists() else None
 
     def _reopened(self, backend: QDMIBackend | None, ledger: Ledger) -> QDMIBackend:
         """Return the backend of a run, as it was; the device is opened now if the run goes on."""

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from qdmi_qiskit.errors import ConfigError, JournalError
+from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
 from qdmi_qiskit.journal import owner
 from qdmi_qiskit.journal.packing import pack, unpack
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, step_of, time_of
@@ -58,6 +58,8 @@ class Journal:
                 if self._reader is None or self._reader[0] != os.getpid():
                     self._reader = os.getpid(), connect(self.path)
                 yield self._reader[1]
+        except QdmiError:
+            raise
         except (sqlite3.Error, ValueError, OverflowError) as error:
             raise failure(self.path, error) from error
 
