@@ -2,15 +2,16 @@
 
 The value of an observable is a sum over groups g of means of n_g samples each; its variance is
 sum_g s_g^2 / n_g. Given the deviations s_g, the least total that keeps it at precision^2 is
-n_g = s_g (sum_h s_h) / precision^2 (Lagrange). Two stand-ins for the unknown s_g:
+n_g = s_g (sum_h s_h) / precision^2 (Lagrange). Stand-ins for the unknown s_g:
 
 * `bounded`: the weight w_g, the sum of the group's |coefficients|, which no deviation exceeds.
-  Safe without looking, and dear.
+  Safe without looking, and dear. Dearer yet with the same shots for every group, as other
+  estimators take them.
 * `refined`: the deviation that a pilot of few shots saw, with the margin that its own scatter
   asks for, and never more than `bounded`.
 
 The pilot's shots decide and are not used again: an estimate from shots that also chose their own
-number would be biased.
+number would be biased. Nor does the final number of shots depend on the final shots.
 
 Sources: Wecker, Hastings, Troyer, Phys. Rev. A 92, 042303 (2015), section V; Rubin, Babbush,
 McClean, New J. Phys. 20, 053020 (2018), section 3.
@@ -18,6 +19,7 @@ McClean, New J. Phys. 20, 053020 (2018), section 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +31,10 @@ from qdmi_qiskit.primitives.observables import Group, Observables
 
 Indices = npt.NDArray[np.intp]
 
+PAIR = 2
+"""Shots that any group gets at least: one alone has no variance."""
 FEWEST = 10
-"""Shots that a group gets at least: fewer say nothing about their own scatter."""
+"""Shots that a group gets at least after a pilot."""
 PILOT = 0.01
 """Share that the pilot takes of the shots for independent outcomes; those are a multiple of what
 is needed near an eigenstate."""
@@ -75,16 +79,28 @@ class Need:
     fewest: int = 1
 
 
-def bounded(observables: Observables, groups: Sequence[Group], need: Need) -> list[Share]:
-    """Allot by the bound that no deviation exceeds; groups that nobody needs are left out."""
+def bounded(
+    observables: Observables, groups: Sequence[Group], need: Need, *, uniform: bool = False
+) -> list[Share]:
+    """Allot by the bound that no deviation exceeds; groups that nobody needs are left out.
+
+    Args:
+        observables: The terms.
+        groups: Of them.
+        need: The values wanted.
+        uniform: Give every group the same.
+    """
     weights = _per_group(np.abs(observables.coefficients), groups)
     wanted = weights * weights.sum(axis=0) / need.precision**2
+    if uniform:
+        wanted = np.broadcast_to((weights**2).sum(axis=0) / need.precision**2, weights.shape)
+    fewest = max(need.fewest, PAIR)
     found = []
     for group, weight, shots in zip(groups, weights, wanted, strict=True):
         used = weight[need.number] > 0
         if used.any():
             most = np.ceil(shots[np.unique(need.number[used])].max() - 1e-9)
-            found.append(Share(group, np.unique(need.point[used]), max(int(most), need.fewest)))
+            found.append(Share(group, np.unique(need.point[used]), max(int(most), fewest)))
     return found
 
 
@@ -108,22 +124,21 @@ def pilot(observables: Observables, safe: Sequence[Share], need: Need) -> list[S
 
 
 def refined(
-    safe: Sequence[Share], need: Need, variances: Values, scatter: Values, pilot_shots: Values
+    safe: Sequence[Share], need: Need, variances: Values, errors: Values, kept: float = 1.0
 ) -> list[Share]:
     """Allot by what the pilot saw.
 
     Args:
-        safe: What `bounded` allotted; nobody gets more.
+        safe: What `bounded` allotted; nobody gets more, unless the device discards shots.
         need: The values wanted.
-        variances: Sample variances, shape `(groups, points, observables)`.
-        scatter: Variance of one squared deviation, the same shape: how far the pilot's
-            variances may be off, times its shots.
-        pilot_shots: Shape `(groups,)`.
+        variances: Of one value, as the pilot saw them, shape `(groups, points, observables)`.
+        errors: The variance of each of `variances`, the same shape.
+        kept: Share of the pilot's shots that the device did not discard.
     """
     deviations = np.sqrt(variances[:, need.point, need.number])
     wanted = deviations * deviations.sum(axis=0) / need.precision**2
     # Relative error of the predicted variance of a value, sum_g s_g^2 / n_g = precision^2.
-    spread = scatter[:, need.point, need.number] / pilot_shots[:, None]
+    spread = errors[:, need.point, need.number]
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.nansum(np.where(wanted > 0, spread / wanted**2, 0.0), axis=0)
     wanted = wanted * (1 + MARGIN * np.sqrt(error) / need.precision**2)
@@ -131,7 +146,8 @@ def refined(
     for share, shots in zip(safe, wanted, strict=True):
         at_points = np.isin(need.point, share.points)
         most = int(np.ceil(shots[at_points].max(initial=0.0)))
-        shots_each = max(min(max(most, FEWEST), share.shots), need.fewest)
+        valid = min(max(most, FEWEST), share.shots)
+        shots_each = max(math.ceil(valid / kept), need.fewest)
         found.append(Share(share.group, share.points, shots_each))
     return found
 

@@ -13,7 +13,12 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.observables import Group, Moments, Observables, Powers, moments
+from qdmi_qiskit.primitives.moments import Moments, Powers, Uncertainty, moments
+from qdmi_qiskit.primitives.observables import Group, Observables
+
+_MISSED = 1.1
+"""A standard error larger by more than this is said to miss the precision: the error of the error
+itself explains less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,20 @@ def need_of(pub: EstimatorPub, fewest: int) -> Need:
 
 
 def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
-    """Return the shares of the second stage from the outcomes of the pilot."""
+    """Return the shares of the second stage from the outcomes of the pilot.
+
+    Where the device discarded some of the pilot's shots, it is asked for so many more.
+    """
     shape = (len(plan.pilot), plan.pub.parameter_values.size, len(plan.observables.constants))
-    variances, scatter = np.zeros(shape), np.zeros(shape)
+    variances, errors = np.zeros(shape), np.zeros(shape)
+    asked = kept = 0
     for k, (share, shots) in enumerate(zip(plan.pilot, outcomes, strict=True)):
         seen = _seen(plan, share, shots)
-        variances[k, share.points], scatter[k, share.points] = seen.variance, seen.scatter
-    numbers = np.array([share.shots for share in plan.pilot], dtype=np.float64)
-    return refined(plan.safe, plan.need, variances, scatter, numbers)
+        variances[k, share.points] = seen.cautious()
+        errors[k, share.points] = seen.scatter() / seen.shots
+        asked += share.shots * len(share.points)
+        kept += int(seen.shots.sum())
+    return refined(plan.safe, plan.need, variances, errors, kept / asked)
 
 
 def estimated(
@@ -75,8 +86,8 @@ def estimated(
 ) -> PubResult:
     """Return values and standard errors from the shots of every group.
 
-    Groups are measured independently, so their variances add; within a group the covariance of
-    its terms is in the variance of the shots.
+    Groups are measured independently, so their variances add (`Uncertainty`); within a group the
+    covariance of its terms is in the variance of the shots.
 
     Args:
         plan: Of the pub.
@@ -85,7 +96,7 @@ def estimated(
         partial: Values that need a basis without a valid shot are NaN; else that is an error.
     """
     shape = (plan.pub.parameter_values.size, len(plan.observables.constants))
-    mean, variance = np.zeros(shape), np.zeros(shape)
+    mean, uncertainty = np.zeros(shape), Uncertainty(shape)
     failures: dict[int, str] = {}
     for share, shots in zip(shares, outcomes, strict=True):
         if partial and shots.valid is not None and not shots.valid.all():
@@ -101,10 +112,10 @@ def estimated(
                 continue
         seen = _seen(plan, share, shots)
         mean[share.points] += seen.mean
-        variance[share.points] += seen.variance / seen.shots
+        uncertainty.add(share.points, seen)
     need = plan.need
     evs = mean[need.point, need.number] + plan.observables.constants[need.number]
-    stds = np.sqrt(variance[need.point, need.number])
+    stds = np.sqrt(uncertainty.variance()[need.point, need.number])
     stds[np.isnan(evs)] = np.nan
     result = pub_result(plan, evs, stds, shares)
     if failures:
@@ -130,6 +141,8 @@ def pub_result(plan: Plan, evs: Values, stds: Values, shares: Sequence[Share]) -
     }
     if pilot:
         metadata["pilot_shots"] = pilot
+    if (stds > _MISSED * plan.need.precision).any():
+        metadata["precision_missed"] = True
     return PubResult(
         DataBin(evs=evs.reshape(shape), stds=stds.reshape(shape), shape=shape), metadata=metadata
     )

@@ -9,7 +9,7 @@ from qdmi_qiskit.backend import checked_seed, checked_shots
 from qdmi_qiskit.errors import ConfigError, did_you_mean
 
 T = TypeVar("T", bound="PrimitiveOptions")
-Allocation = Literal["variance", "coefficients"]
+Allocation = Literal["variance", "coefficients", "uniform"]
 Grouping = Literal["qubit_wise", "commuting"]
 _GROUPINGS: tuple[str, ...] = get_args(Grouping)
 _ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
@@ -56,7 +56,8 @@ class EstimatorOptions(PrimitiveOptions):
         default_precision: Standard error of a pub that names none; 0.015625 = 1/64.
         shot_allocation: `"variance"`: a pilot of few shots decides how many each group of terms
             needs, where that saves more than it costs; it takes a second job. `"coefficients"`:
-            one job, with shots enough for any state.
+            one job, with shots enough for any state. `"uniform"`: the same, with the same
+            shots for every group; never fewer.
         grouping: `"qubit_wise"`: groups that one product basis measures; no gates but one-qubit
             rotations, so it is the default. `"commuting"`: groups that commute as a whole; fewer
             shots, at the price of a Clifford circuit with two-qubit gates before the measurement,
