@@ -152,9 +152,9 @@ class EstimatorV2(BaseEstimatorV2):
         if pub.precision == 0:
             return Plan(pub, circuit, observables, need, safe=[], pilot=[])
         groups = self._grouped(observables)
-        safe = bounded(observables, groups, need)
-        looks = self._options.shot_allocation == "variance"
-        shares = pilot(observables, safe, need) if looks else []
+        rule = self._options.shot_allocation
+        safe = bounded(observables, groups, need, uniform=rule == "uniform")
+        shares = pilot(observables, safe, need) if rule == "variance" else []
         return Plan(pub, circuit, observables, need, safe, shares)
 
     def _grouped(self, observables: Observables) -> list[Group]:
