@@ -30,7 +30,10 @@ def architecture(kind):
 def spec(kind):
     found = architecture(kind)
     metrics, calibration = recorded.figures(found.raw)
-    return spec_from(kind, found, metrics=metrics, calibration=calibration, limits=LIMITS)
+    label = calibration["dut_label"]
+    return spec_from(
+        kind, found, label=label, metrics=metrics, calibration=calibration, limits=LIMITS
+    )
 
 
 @cache

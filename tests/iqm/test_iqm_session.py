@@ -91,7 +91,7 @@ def jwt(seconds):
 # --- opening ---------------------------------------------------------------------------------
 
 
-def test_open_and_run_a_bell_pair_in_at_most_nine_requests(server, mock):
+def test_open_and_run_a_bell_pair_in_at_most_eight_requests(server, mock):
     backend = QDMIBackend(server.open("garnet"))
     circuit = QuantumCircuit(2)
     circuit.h(0)
@@ -102,7 +102,18 @@ def test_open_and_run_a_bell_pair_in_at_most_nine_requests(server, mock):
     isa = generate_preset_pass_manager(1, backend=backend).run(circuit)
     counts = SamplerV2(backend).run([isa], shots=100).result()[0].data.meas.get_counts()
     assert set(counts) == {"00", "11"}
-    assert len(mock.calls) <= 9
+    assert len(mock.calls) <= 8
+
+
+def test_the_chip_has_a_name_even_without_sets(server):
+    assert server.open("garnet").spec().version == "M000_W0_A00"
+    static = "/quantum-computers/garnet/artifacts/static-quantum-architectures"
+    assert server.counts["GET", static] == 0
+    sets = f"/calibration-sets/garnet/{recorded.SET}"
+    server.instead("GET", f"{sets}/metrics", [error(404)])
+    server.instead("GET", sets, [error(404)])
+    assert server.open("garnet").spec().version == "M000_W0_A00"
+    assert server.counts["GET", static] == 1
 
 
 def test_queries_ask_nothing(server, mock):

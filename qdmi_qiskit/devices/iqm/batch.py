@@ -51,10 +51,15 @@ def batch_of(tasks: Sequence[Task], spec: DeviceSpec) -> Batch:
         ),
         tasks[0].shots,
         sets.pop(),
-        tuple(
-            Reading(program.columns, task.program.num_bits, task.points, task.shots)
-            for task, program in pairs
-        ),
+        readings_of(tasks),
+    )
+
+
+def readings_of(tasks: Sequence[Task]) -> tuple[Reading, ...]:
+    """Return how the outcome of each task is read."""
+    return tuple(
+        Reading(task.program.payload.columns, task.program.num_bits, task.points, task.shots)
+        for task in tasks
     )
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.iqm.architecture import Architecture, architecture_from
-from qdmi_qiskit.devices.iqm.batch import batch_of
+from qdmi_qiskit.devices.iqm.batch import batch_of, readings_of
 from qdmi_qiskit.devices.iqm.calibrate import CalibrationRun, started
 from qdmi_qiskit.devices.iqm.encode import Encoder
 from qdmi_qiskit.devices.iqm.job import SEPARATOR, IQMJob
@@ -55,8 +55,6 @@ class IQMSession(Session):
         self._name = str(computer["alias"])
         self._place = quote(self._name, safe="")
         self._router = StarRouter()
-        self._static: Mapping[str, Any] | None = None
-        self._limits: Mapping[str, Any] | None = None
         self._looked, self._drifted = time.monotonic(), ""
         self._sender = Sender(
             wire,
@@ -93,20 +91,13 @@ class IQMSession(Session):
         Args:
             calibration_set: Its id; else the one given at opening, else the server's default.
         """
-        self._static = self._limits = None
         self._snapshot = self._read(calibration_set or self._options.calibration_set)
         self._looked, self._drifted = time.monotonic(), ""
 
     def _read(self, wanted: str | None) -> Snapshot:
-        if self._static is None:
-            found, _ = self._wire.get(
-                f"quantum-computers/{self._place}/artifacts/static-quantum-architectures",
-                optional=True,
-            )
-            self._static = found[0] if isinstance(found, list) and found else {}
-        if self._limits is None:
-            limits, _ = self._wire.get(f"quantum-computers/{self._place}/limits", optional=True)
-            self._limits = limits if isinstance(limits, dict) else {}
+        place = f"quantum-computers/{self._place}"
+        found, _ = self._wire.get(f"{place}/limits", optional=True)
+        limits = found if isinstance(found, dict) else {}
         architecture = architecture_from(self._dynamic(wanted))
         if not architecture.qubits:
             raise ProtocolError(
@@ -121,15 +112,20 @@ class IQMSession(Session):
         spec = spec_from(
             self._name,
             architecture,
-            static=self._static,
+            label=_label(calibration) or _label(metrics) or self._label_of_chip(place),
             metrics=metrics,
             calibration=calibration,
-            limits=self._limits,
+            limits=limits,
         )
-        most = self._limits.get("max_instructions_per_circuit")
+        most = limits.get("max_instructions_per_circuit")
         router = self._router if architecture.fictional else None
         longest = most if isinstance(most, int) and most > 0 else None
         return Snapshot(architecture, spec, Encoder(architecture, router, longest))
+
+    def _label_of_chip(self, place: str) -> str:
+        """Read the static architecture: asked only for what the sets did not say."""
+        found, _ = self._wire.get(f"{place}/artifacts/static-quantum-architectures", optional=True)
+        return _label(found[0]) if isinstance(found, list) and found else ""
 
     def _dynamic(self, calibration_set: str | None) -> Any:
         which = quote(calibration_set or "default", safe="")
@@ -147,7 +143,16 @@ class IQMSession(Session):
         self._look_for_drift()
         return IQMJob(posted, batch.readings, self._drifted)
 
+    def pin(self, calibration: str) -> None:
+        self.refresh(calibration)
+
     def job(self, job_id: str) -> IQMJob:
+        return IQMJob(self._posted(job_id))
+
+    def follow(self, job_id: str, tasks: Sequence[Task]) -> IQMJob:
+        return IQMJob(self._posted(job_id), readings_of(tasks))
+
+    def _posted(self, job_id: str) -> list[Posted]:
         ids = job_id.split(SEPARATOR)
         try:
             for each in ids:
@@ -155,7 +160,7 @@ class IQMSession(Session):
         except ValueError:
             raise ConfigError(f"{job_id!r} is no id of an IQM job: ids are UUIDs") from None
         found = [self._wire.get(f"jobs/{quote(each, safe='')}")[0] for each in ids]
-        return IQMJob([Posted(self._wire, data) for data in found])
+        return [Posted(self._wire, data) for data in found]
 
     def calibrate(
         self, procedure: Mapping[str, Any], *, changes_the_machine: bool
@@ -223,6 +228,11 @@ class IQMSession(Session):
 
     def close(self) -> None:
         self._wire.close()
+
+
+def _label(described: Any) -> str:
+    """Return which chip something is about."""
+    return str(described.get("dut_label") or "") if isinstance(described, Mapping) else ""
 
 
 def _until(windows: Any) -> float | None:

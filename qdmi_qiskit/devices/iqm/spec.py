@@ -26,7 +26,7 @@ def spec_from(
     name: str,
     architecture: Architecture,
     *,
-    static: Mapping[str, Any] | None = None,
+    label: str = "",
     metrics: Mapping[str, Any] | None = None,
     calibration: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
@@ -36,7 +36,7 @@ def spec_from(
     Args:
         name: Its alias.
         architecture: What is calibrated.
-        static: The static architecture.
+        label: Of the chip.
         metrics: The quality metric set, where there is one.
         calibration: The calibration set, where it can be read.
         limits: What one job may hold.
@@ -45,7 +45,7 @@ def spec_from(
     index = {qubit: k for k, qubit in enumerate(architecture.qubits)}
     return DeviceSpec(
         name=name,
-        version=str((static or calibration or {}).get("dut_label") or "unknown"),
+        version=label or "unknown",
         sites=tuple(_site(k, qubit, architecture, known) for qubit, k in index.items()),
         operations=tuple(_operations(architecture, index, known)),
         capabilities=capabilities_from(limits),
@@ -74,6 +74,7 @@ def capabilities_from(limits: Mapping[str, Any] | None) -> Capabilities:
         ordered_shots=True,
         cancel=True,
         retrieve=True,
+        detached=True,
     )
 
 
