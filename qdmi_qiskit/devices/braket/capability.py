@@ -153,6 +153,7 @@ def capabilities_of(device: Device, *, reserved: bool, sets: bool, debias: bool)
         cancel=True,
         retrieve=True,
         submit_key=True,
+        detached=True,
     )
 
 

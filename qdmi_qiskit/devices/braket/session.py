@@ -149,10 +149,7 @@ class BraketSession(Session):
             with self._lock:
                 self._spent -= self._paid.pop(name, 0.0)
             raise
-        layout = [
-            Part(source.columns, task.points, repeated=not source.inputs)
-            for source, task in zip(sources, tasks, strict=True)
-        ]
+        layout = _layout(tasks, sources)
         return self._job(arn, self._transport, layout=layout, shots=shots, price=self._spec.price)
 
     def _request(self, qubits: int) -> dict[str, Any]:
@@ -199,14 +196,30 @@ class BraketSession(Session):
         return BraketJob(transport, arn, interval=interval, steady=given is not None, **known)
 
     def job(self, job_id: str) -> BraketJob:
+        return self._found(job_id, None)
+
+    def follow(self, job_id: str, tasks: Sequence[Task]) -> BraketJob:
+        sources, _ = checked(tasks, self._spec.capabilities)
+        return self._found(job_id, _layout(tasks, sources))
+
+    def _found(self, job_id: str, layout: Sequence[Part] | None) -> BraketJob:
         if not _TASK_ARN.fullmatch(job_id):
             raise ConfigError(f"{anonymous(job_id)!r} is no ARN of a quantum task: check the id")
         region = region_of(job_id)
         here = region in ("", self._transport.region)
-        job = self._job(job_id, self._transport if here else connect(self._options, region))
+        transport = self._transport if here else connect(self._options, region)
+        job = self._job(job_id, transport, layout=layout)
         if job.look().get("deviceArn") == self._arn:
             job.price = self._spec.price
         return job
 
     def close(self) -> None:
         self._transport.close()
+
+
+def _layout(tasks: Sequence[Task], sources: Sequence[Any]) -> list[Part]:
+    """Return which outcome belongs to which task."""
+    return [
+        Part(source.columns, task.points, repeated=not source.inputs)
+        for source, task in zip(sources, tasks, strict=True)
+    ]
