@@ -16,6 +16,7 @@ from qdmi_qiskit.cli.devices import devices
 from qdmi_qiskit.cli.diff import diff
 from qdmi_qiskit.cli.parameters import Settings
 from qdmi_qiskit.cli.record import record
+from qdmi_qiskit.cli.rehearse import rehearse
 from qdmi_qiskit.cli.run import run
 from qdmi_qiskit.cli.show import show
 from qdmi_qiskit.cli.version import version
@@ -125,5 +126,5 @@ def _log(ctx: click.Context, level: int) -> None:
         root.removeHandler(others)
 
 
-for command in (check, config, devices, diff, record, run, show, version):
+for command in (check, config, devices, diff, record, rehearse, run, show, version):
     cli.add_command(command)

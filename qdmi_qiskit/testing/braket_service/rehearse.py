@@ -82,7 +82,8 @@ def found(devices: Mapping[str, Device], locator: str) -> Device:
     """
     locator = locator.removeprefix("braket:")
     for short, device in devices.items():
-        if locator.lower() in (short, device.name.lower()) or locator == device.arn:
+        names = (short, device.name.lower(), device.name.lower().replace(" ", "-"))
+        if locator.lower() in names or locator == device.arn:
             return device
     known = ", ".join(devices)
     raise ConfigError(f"no device {locator!r} in the loopback Braket; it has {known}")

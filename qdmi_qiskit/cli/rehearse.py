@@ -1,0 +1,152 @@
+"""`qdmi rehearse`: any command, against a service on loopback instead of a vendor's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+
+from qdmi_qiskit.cli import display
+from qdmi_qiskit.cli.parameters import Settings
+
+_NOT_FOUND, _NOT_RUNNABLE, _BY_SIGNAL = 127, 126, 128  # as a shell says it
+_LIFETIME = 7 * 86_400.0  # seconds; the service ends with the command
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--list", "listed", is_flag=True, help="List what can be rehearsed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all outcomes.")
+@click.argument("name", required=False)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def rehearse(
+    ctx: click.Context, listed: bool, seed: int, name: str | None, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND where the device NAME is a simulated one that speaks the real wire.
+
+    As in: qdmi rehearse iqm:garnet -- python my_experiment.py
+
+    NAME is a profile or SCHEME:LOCATOR of Braket or IQM, and becomes the default device of the
+    command. Every client of that vendor in COMMAND finds the service, by environment variables;
+    nothing leaves this machine, nothing is paid, and no account is needed. The exit code is the
+    command's.
+    """
+    settings: Settings = ctx.obj
+    if listed:
+        for each in _names():
+            click.echo(each)
+        return
+    if name is None or not command:
+        raise click.UsageError(
+            "say what to run: qdmi rehearse braket:garnet -- COMMAND; --list shows the devices"
+        )
+    resolved = settings.resolve(name)
+    _check_known(resolved.label)
+    _check_installed(resolved.scheme)
+    with contextlib.ExitStack() as ends:
+        with display.working(f"starting a service with {resolved.label}"):
+            service = (
+                _braket(resolved.locator, seed)
+                if resolved.scheme == "braket"
+                else _iqm(resolved.locator, seed, _of_scheme(settings, "iqm"))
+            )
+            environment = ends.enter_context(service)
+        code = _run(command, environment | {"QDMI_BACKEND": name})
+    ctx.exit(code)
+
+
+def _names() -> list[str]:
+    from qdmi_qiskit.testing.braket_service import documents
+    from qdmi_qiskit.testing.iqm_server.chips import NAMES
+
+    found = [each.name.lower().replace(" ", "-") for each in documents.devices().values()]
+    return [*(f"braket:{each}" for each in found), *(f"iqm:{each}" for each in NAMES)]
+
+
+def _check_known(label: str) -> None:
+    from qdmi_qiskit.errors import ConfigError, did_you_mean
+
+    if label not in (names := _names()):
+        raise ConfigError(
+            f"{label!r} cannot be rehearsed; 'qdmi rehearse --list' shows what can"
+            f"{did_you_mean(label, names)}"
+        )
+
+
+def _check_installed(scheme: str) -> None:
+    from qdmi_qiskit.cli.plugins import plugins
+    from qdmi_qiskit.errors import MissingPluginError
+
+    for plugin in plugins():
+        if plugin.scheme == scheme and plugin.missing:
+            raise MissingPluginError(
+                f"to rehearse {scheme} needs {', '.join(plugin.missing)}: {plugin.install}"
+            )
+
+
+@contextmanager
+def _braket(locator: str, seed: int) -> Iterator[dict[str, str]]:
+    from qdmi_qiskit.testing.braket_service.rehearse import found
+    from qdmi_qiskit.testing.braket_service.service import BraketService
+
+    with BraketService(seed=seed, lifetime=_LIFETIME) as service:
+        yield service.environment(found(service.devices, locator).regions[0])
+
+
+@contextmanager
+def _iqm(locator: str, seed: int, profiles: Sequence[str]) -> Iterator[dict[str, str]]:
+    from qdmi_qiskit.testing.iqm_server import rehearse
+
+    with rehearse(locator, seed=seed, lifetime=_LIFETIME) as leads:
+        environment = {**os.environ, **leads}
+        environment.pop("IQM_TOKENS_FILE", None)
+        for profile in profiles:  # one that names a server of its own would lead there
+            prefix = f"QDMI_{re.sub(r'[^A-Z0-9]', '_', profile.upper())}_"
+            environment |= {f"{prefix}URL": leads["IQM_SERVER_URL"]}
+            environment |= {f"{prefix}TOKEN": "env:IQM_TOKEN"}
+        yield environment
+
+
+def _of_scheme(settings: Settings, scheme: str) -> list[str]:
+    """Return the scheme, and the profiles of its devices."""
+    from qdmi_qiskit.config import profiles
+    from qdmi_qiskit.errors import ConfigError
+
+    found = [scheme]
+    for name in profiles(settings.config):
+        with contextlib.suppress(ConfigError):  # a profile that is broken leads nowhere
+            if settings.resolve(name).scheme == scheme:
+                found.append(name)
+    return found
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end and return its exit code, as a shell would say it.
+
+    Ctrl-C is the command's own business: a terminal sends it there as well. What asks this
+    process to end, ends the command.
+    """
+    try:
+        child = subprocess.Popen(command, env=environment)  # noqa: S603 - that is the purpose
+    except OSError as error:
+        click.echo(f"Error: {command[0]!r} cannot be run: {error.strerror}", err=True)
+        return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                code = child.wait()
+                break
+            except KeyboardInterrupt:
+                if not sys.stdin.isatty():
+                    child.send_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return _BY_SIGNAL - code if code < 0 else code
