@@ -153,6 +153,11 @@ class Channel:
             self._free_if_last()
 
     @property
+    def freed(self) -> bool:
+        """Whether it was freed."""
+        return self._freed
+
+    @property
     def _old(self) -> bool:
         return not self.library.programs
 
@@ -228,7 +233,7 @@ class JobHandle:
         code = self.call("device_job_get_program_status", index, byref(state))
         return None if failed(code) else self._state(state.value)
 
-    def property(self, prop: JobProperty) -> Any:
+    def ask(self, prop: JobProperty) -> Any:
         """Return a property of the job; None where the device does not say."""
 
         def ask(size: int, value: Any, needed: Any) -> int:
@@ -259,6 +264,11 @@ class JobHandle:
                 last = self._unwanted and not self._users
             if last:
                 self._free()
+
+    @property
+    def freed(self) -> bool:
+        """Whether it was freed, or will be as soon as the last call returns."""
+        return self._unwanted
 
     def free(self) -> None:
         """Free the job as soon as nobody uses it; only for one that is final or not submitted."""
@@ -293,7 +303,8 @@ def release(unwanted: JobHandle | Channel) -> None:
 
     Freeing a job that runs may block until it ends, so a thread waits for that.
     """
-    _unwanted.put(unwanted)
+    if not unwanted.freed:
+        _unwanted.put(unwanted)
 
 
 def _start_reaper() -> None:
@@ -323,7 +334,7 @@ def _freed(unwanted: JobHandle | Channel) -> bool:
 
 
 def _freed_if_final(handle: JobHandle) -> bool:
-    if not handle.channel.library.here:
+    if handle.freed or not handle.channel.library.here:
         return True
     try:
         if not handle.check().final:

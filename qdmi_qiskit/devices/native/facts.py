@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from qdmi_qiskit.devices.native.channel import Channel
@@ -72,6 +72,7 @@ class RawDevice:
         coupling: Directed pairs of positions; None where it has no map.
         formats: In the device's order.
         children: How many child devices it has.
+        calibration: Its calibration set, where the library has a property for that.
     """
 
     values: Mapping[str, Any]
@@ -80,7 +81,7 @@ class RawDevice:
     coupling: tuple[tuple[int, int], ...] | None
     formats: tuple[ProgramFormat, ...]
     children: int
-    texts: Mapping[str, str] = field(default_factory=dict)
+    calibration: str | None = None
 
 
 _LISTS = (
@@ -94,12 +95,15 @@ _MOVING = (DeviceProperty.STATUS, DeviceProperty.QUEUELENGTH)
 _PLAIN = [prop for prop in DeviceProperty if prop < DeviceProperty.CUSTOM1 and prop not in _LISTS]
 
 
-def facts_from(channel: Channel, most: int | None = None) -> RawDevice:
+def facts_from(
+    channel: Channel, most: int | None = None, calibration: DeviceProperty | None = None
+) -> RawDevice:
     """Ask a device everything.
 
     Args:
         channel: An open session.
         most: Sites to ask about, the first in the device's order; None: all.
+        calibration: The vendor's own property that names the calibration set.
 
     Raises:
         ProtocolError: Answers contradict each other.
@@ -128,6 +132,7 @@ def facts_from(channel: Channel, most: int | None = None) -> RawDevice:
             ProgramFormat(each) for each in formats if each in ProgramFormat.__members__.values()
         ),
         len(channel.device(DeviceProperty.CHILDDEVICES) or ()),
+        None if calibration is None else channel.device(calibration),
     )
 
 

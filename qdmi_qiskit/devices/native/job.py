@@ -17,7 +17,7 @@ from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.native.channel import JobHandle, release
 from qdmi_qiskit.devices.native.decode import Rows, packed
-from qdmi_qiskit.devices.native.faults import failed, fault, said
+from qdmi_qiskit.devices.native.faults import failed, fault
 from qdmi_qiskit.devices.native.profiles import BitOrder
 from qdmi_qiskit.devices.native.programs import job_id, outcome
 from qdmi_qiskit.devices.native.words import JobProperty, Status
@@ -88,7 +88,7 @@ class Part:
 class NativeJob(Job):
     """Programs that a library runs."""
 
-    def __init__(self, parts: Sequence[Part], order: BitOrder, cancels: bool = True) -> None:
+    def __init__(self, parts: Sequence[Part], order: BitOrder, *, cancels: bool) -> None:
         self._parts, self._order, self._cancels = tuple(parts), order, cancels
         self.id = "+".join(job_id(part.handle) for part in parts).strip("+") or uuid4().hex
         self._outcome: tuple[Shots, ...] | None = None
@@ -105,7 +105,7 @@ class NativeJob(Job):
         seen = {part.status() for part in self._parts}
         if JobStatus.QUEUED in seen:
             with suppress(QdmiError):
-                self._position = self._parts[0].handle.property(JobProperty.QUEUEPOSITION)
+                self._position = self._parts[0].handle.ask(JobProperty.QUEUEPOSITION)
         running = {status for status in seen if not status.final}
         if running:  # a failure is final only when nothing runs any more
             return JobStatus.RUNNING if len(seen) > 1 else running.pop()
@@ -121,16 +121,15 @@ class NativeJob(Job):
         return TimeoutError(f"job {self.id} is still {self.status().value} after {timeout} s")
 
     def cancel(self) -> None:
+        if not self._cancels:
+            library = self._parts[0].handle.channel.library
+            raise UnsupportedError(f"{library} cannot cancel job {self.id}")
         if self._outcome is not None:
             return
         for part in self._parts:
             if part.status().final:
                 continue
             code = part.handle.call("device_job_cancel")
-            if code in (Status.ERROR_NOTSUPPORTED, Status.ERROR_NOTIMPLEMENTED):
-                raise UnsupportedError(
-                    f"{part.handle.channel.library} cannot cancel job {self.id}: {said(code)}"
-                )
             if failed(code) and not part.status().final:  # it may have ended meanwhile
                 raise fault(code, f"{part.handle.channel.library} does not cancel job {self.id}")
 

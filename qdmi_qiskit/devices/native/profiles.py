@@ -107,7 +107,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
         "AMAZON_BRAKET": Profile(bit_order="highest_first", zeroes="measured"),
         "QDMI_QISKIT_TEST": Profile(
-            bit_order="highest_first", simulator=True, here=True, ordered=True, seed=True
+            bit_order="highest_first",
+            simulator=True,
+            here=True,
+            ordered=True,
+            seed=True,
+            names={"flip": "x"},
+            calibration=DeviceProperty.CUSTOM1,
         ),
     }
 )

@@ -67,6 +67,16 @@ def takes_seed(channel: Channel) -> bool:
         job.free()
 
 
+def cancels(channel: Channel) -> bool:
+    """Whether jobs can be canceled; asks by canceling one that was never submitted."""
+    job = channel.new_job()
+    try:
+        code = job.call("device_job_cancel")
+        return code not in (Status.ERROR_NOTSUPPORTED, Status.ERROR_NOTIMPLEMENTED)
+    finally:
+        job.free()
+
+
 def submitted(
     channel: Channel,
     wire: ProgramFormat,
@@ -188,4 +198,4 @@ def _result(job: JobHandle, index: int, result: JobResult, what: str) -> bytes |
 
 def job_id(job: JobHandle) -> str:
     """Return the vendor's id; empty if there is none."""
-    return str(job.property(JobProperty.ID) or "")
+    return str(job.ask(JobProperty.ID) or "")

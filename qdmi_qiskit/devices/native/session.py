@@ -14,7 +14,7 @@ from qdmi_qiskit.devices.native.channel import Channel, release
 from qdmi_qiskit.devices.native.facts import RawDevice, facts_from
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
-from qdmi_qiskit.devices.native.programs import most_programs, submitted, takes_seed
+from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
 from qdmi_qiskit.devices.native.qasm import QasmWriter
 from qdmi_qiskit.devices.native.spec import Reading, reading, spec_from
 from qdmi_qiskit.devices.native.words import (
@@ -67,7 +67,7 @@ class NativeSession(Session):
         """All that the device says of itself, in QDMI's words and units."""
         with self._lock:
             if self._raw is None:
-                self._raw = facts_from(self._channel, self._most)
+                self._raw = facts_from(self._channel, self._most, self._profile.calibration)
             return self._raw
 
     @cached_property
@@ -86,7 +86,7 @@ class NativeSession(Session):
             formats=self._formats,
             max_executables=1 if wire is None else most_programs(self._channel, wire),
             ordered_shots=self._profile.ordered,
-            cancel=wire is not None,
+            cancel=wire is not None and cancels(self._channel),
             retrieve=wire is not None and library.retrieves and self._retrieves(),
             seeds=wire is not None and self._profile.seed and takes_seed(self._channel),
         )
@@ -132,11 +132,7 @@ class NativeSession(Session):
                 self._name,
                 self._capabilities,
                 self._profile.simulator,
-                self._calibration(),
             )
-
-    def _calibration(self) -> str | None:
-        return self.facts.texts.get("calibration")
 
     def refresh(self) -> None:
         with self._lock:
@@ -182,7 +178,7 @@ class NativeSession(Session):
             for part in parts:
                 part.handle.call("device_job_cancel")
             raise
-        return NativeJob(parts, order)
+        return NativeJob(parts, order, cancels=self._capabilities.cancel)
 
     def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:
         formats = {task.program.format for task in tasks}
@@ -208,10 +204,11 @@ class NativeSession(Session):
         parts = []
         for each in job_id.split("+"):
             handle = self._channel.find_job(each)
-            number = handle.property(JobProperty.PROGRAMSNUM) or 1
-            shots = handle.property(JobProperty.SHOTSNUM)
+            number = handle.ask(JobProperty.PROGRAMSNUM) or 1
+            shots = handle.ask(JobProperty.SHOTSNUM)
             parts.append(Part(handle, [Wanted(shots, None)] * number))
-        return NativeJob(parts, self._profile.bit_order or "highest_first")
+        order = self._profile.bit_order or "highest_first"
+        return NativeJob(parts, order, cancels=self._capabilities.cancel)
 
     def close(self) -> None:
         self._channel.close()

@@ -87,7 +87,6 @@ def spec_from(
     name: str,
     capabilities: Capabilities,
     simulator: bool,
-    calibration: str | None,
 ) -> DeviceSpec:
     """Put a snapshot together."""
     return DeviceSpec(
@@ -97,7 +96,7 @@ def spec_from(
         operations=read.operations,
         capabilities=capabilities,
         simulator=simulator,
-        calibration=None if calibration is None else Calibration(calibration),
+        calibration=Calibration(raw.calibration) if raw.calibration else None,
     )
 
 

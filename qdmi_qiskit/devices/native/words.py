@@ -192,6 +192,7 @@ DEVICE: dict[DeviceProperty, Kind] = {
     DeviceProperty.CHILDDEVICES: "handles",
     DeviceProperty.QUEUELENGTH: "size",
     DeviceProperty.ID: "text",
+    DeviceProperty.CUSTOM1: "text",  # as far as we ask for them
 }
 
 SITE: dict[SiteProperty, Kind] = {
