@@ -13,8 +13,8 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.moments import Moments, Powers, Uncertainty, moments
-from qdmi_qiskit.primitives.observables import Group, Observables
+from qdmi_qiskit.primitives.moments import Moments, Tables, Uncertainty, moments
+from qdmi_qiskit.primitives.observables import Observables
 
 _MISSED = 1.1
 """A standard error larger by more than this is said to miss the precision: the error of the error
@@ -33,7 +33,7 @@ class Plan:
         safe: Shots that are enough whatever the state is; nothing for exact values.
         pilot: Shots that find out how many are enough; empty: `safe` is taken at once.
         final: What the pilot led to; filled when it has.
-        tables: What outcomes are worth, remembered between the stages.
+        tables: What outcomes are worth, remembered for as long as the groups are.
     """
 
     pub: EstimatorPub
@@ -43,7 +43,7 @@ class Plan:
     safe: list[Share]
     pilot: list[Share]
     final: list[Share] = field(default_factory=list)
-    tables: dict[Group, Powers] = field(default_factory=dict)
+    tables: Tables = field(default_factory=Tables)
 
     @property
     def first(self) -> list[Share]:

@@ -26,6 +26,7 @@ from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.commuting import commuting
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
+from qdmi_qiskit.primitives.moments import Tables
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
 from qdmi_qiskit.primitives.pubs import bindings, coerced, points_of, reading
@@ -64,6 +65,7 @@ class EstimatorV2(BaseEstimatorV2):
         self._options = options_from(EstimatorOptions, options, keywords)
         self._calls = itertools.count()
         self._groups: dict[bytes, list[Group]] = {}
+        self._tables = Tables()
         self._bases = BasisChanges(self._device.target, self._device.isa)
         _checked_precision(self._options.default_precision, "default_precision")
 
@@ -155,7 +157,7 @@ class EstimatorV2(BaseEstimatorV2):
         rule = self._options.shot_allocation
         safe = bounded(observables, groups, need, uniform=rule == "uniform")
         shares = pilot(observables, safe, need) if rule == "variance" else []
-        return Plan(pub, circuit, observables, need, safe, shares)
+        return Plan(pub, circuit, observables, need, safe, shares, tables=self._tables)
 
     def _grouped(self, observables: Observables) -> list[Group]:
         """Group terms, or remember how: a loop asks for the same observable again and again."""

@@ -13,6 +13,8 @@ from qdmi_qiskit.model import Bits, Shots, Values
 from qdmi_qiskit.primitives.observables import Flags, Group
 
 _TABLE = 12  # measured bits up to which outcomes are counted in a table over all of them
+_FEW = 4  # how many times fewer shots than outcomes are not counted, but looked up one by one
+_REMEMBERED = 2**26  # bytes of tables
 _ROUNDING = 1e-12
 
 
@@ -80,12 +82,15 @@ class Uncertainty:
 
     def add(self, points: npt.NDArray[np.intp], seen: Moments) -> None:
         """Add the mean of a basis that was measured at some of the points."""
-        n = seen.shots
-        self._first[points] += seen.second / np.maximum(n - 1, 1)
-        self._second[points] += 2 * seen.second**2 / n**3
-        self._third[points] += seen.third / n**2
-        unseen = np.where(seen.second <= _ROUNDING * seen.scale, seen.scale, 0.0) / n**2
-        self._unseen[points] = np.maximum(self._unseen[points], unseen)
+        n = seen.shots.astype(np.float64)
+        where = slice(None) if len(points) == len(self._first) else points
+        self._first[where] += seen.second / np.maximum(n - 1, 1)
+        self._second[where] += 2 * seen.second**2 / n**3
+        self._third[where] += seen.third / n**2
+        constant = seen.second <= _ROUNDING * seen.scale
+        if constant.any():
+            unseen = np.where(constant, seen.scale, 0.0) / n**2
+            self._unseen[where] = np.maximum(self._unseen[where], unseen)
 
     def variance(self) -> Values:
         """Return the variance of the sum, float64, shape `(points, observables)`."""
@@ -96,12 +101,33 @@ class Uncertainty:
         return whole
 
 
+class Tables:
+    """The values of all outcomes of a basis, remembered for the next stage, point or call."""
+
+    def __init__(self) -> None:
+        self._found: dict[Group, Values] = {}
+        self._bytes = 0
+
+    def get(self, group: Group, coefficients: Values) -> Values:
+        """Return float64 of shape `(outcomes, observables)`.
+
+        Args:
+            group: With few enough qubits. Always comes with the same coefficients.
+            coefficients: float64, shape `(observables, terms of the group)`.
+        """
+        table = self._found.get(group)
+        if table is None:
+            outcomes = np.arange(2 ** len(group.basis.qubits), dtype=np.uint64)
+            table = _values([outcomes], group.masks, coefficients * group.signs)
+            if self._bytes + table.nbytes > _REMEMBERED:
+                self._found, self._bytes = {}, 0
+            self._found[group] = table
+            self._bytes += table.nbytes
+        return table
+
+
 def moments(
-    shots: Shots,
-    group: Group,
-    first: int,
-    coefficients: Values,
-    tables: dict[Group, Powers] | None = None,
+    shots: Shots, group: Group, first: int, coefficients: Values, tables: Tables
 ) -> Moments:
     """Return what shots say of observables that one basis measures.
 
@@ -113,47 +139,52 @@ def moments(
         group: Its terms.
         first: Which bit belongs to the first qubit of the group's basis; the others follow.
         coefficients: float64, shape `(observables, terms of the group)`.
-        tables: What the values of all outcomes are, remembered by group for the same coefficients.
+        tables: What the values of all outcomes are.
     """
     width = len(group.basis.qubits)
     if width <= _TABLE and first + width <= 64:
-        table = tables.get(group) if tables is not None else None
-        if table is None:
-            outcomes = np.arange(2**width, dtype=np.uint64)
-            table = _powers(_values([outcomes], group.masks, coefficients * group.signs))
-            if tables is not None:
-                tables[group] = table
-        found = [_moments(_counts(shots, first, width), table)]
+        table = tables.get(group, coefficients)
+        words = (to_words(shots.bits) >> np.uint64(first)).astype(np.int64) & (2**width - 1)
+        if shots.valid is None and words.shape[1] * _FEW <= len(table):
+            found = [_direct(table[words])]
+        else:
+            found = [_moments(_counts(words, shots.valid, len(table)), table)]
     else:
         found = [
-            _moments(counts, _powers(_values(lanes, group.masks, coefficients * group.signs)))
+            _moments(counts, _values(lanes, group.masks, coefficients * group.signs))
             for counts, lanes in (_histogram(row, first, width) for row in _valid(shots))
         ]
     parts = found[0] if len(found) == 1 else [np.concatenate(p) for p in zip(*found, strict=True)]
     total, mean, second, third, fourth = parts
-    scale = (coefficients**2).sum(axis=1)
-    return Moments(total, mean, second, third, fourth, scale)
+    return Moments(total, mean, second, third, fourth, (coefficients**2).sum(axis=1))
 
 
-Powers = tuple[Values, Values]
-"""The middle of the values, `(observables,)`, and the first four powers about it, `(outcomes,
-4 * observables)`: about the middle no digits are lost to a large mean."""
+_Parts = tuple[npt.NDArray[np.int64], Values, Values, Values, Values]
 
 
-def _powers(values: Values) -> Powers:
+def _direct(values: Values) -> _Parts:
+    """From the value of each shot, shape `(points, shots, observables)`."""
+    points, total, _ = values.shape
+    mean = values.mean(axis=1)
+    shifted = values - mean[:, None]
+    squares = shifted * shifted
+    second, fourth = squares.mean(axis=1), (squares * squares).mean(axis=1)
+    third = (squares * shifted).mean(axis=1)
+    return np.full((points, 1), total, np.int64), mean, second, third, fourth
+
+
+def _moments(counts: npt.NDArray[np.int64], values: Values) -> _Parts:
+    """From counts `(points, outcomes)` and the values of the outcomes.
+
+    Powers are taken about the middle of the values: no digits are lost to a large mean.
+    """
     middle = (values.max(axis=0) + values.min(axis=0)) / 2
     shifted = values - middle
     squares = shifted * shifted
-    return middle, np.hstack([shifted, squares, squares * shifted, squares * squares])
-
-
-def _moments(
-    counts: npt.NDArray[np.int64], powers: Powers
-) -> tuple[npt.NDArray[np.int64], Values, Values, Values, Values]:
-    """From counts `(points, outcomes)` and the powers of the values of the outcomes."""
     total = counts.sum(axis=1, keepdims=True)
-    middle, table = powers
-    one, two, three, four = np.split((counts @ table) / total, 4, axis=1)
+    shares = counts / total
+    one, two = shares @ shifted, shares @ squares
+    three, four = shares @ (squares * shifted), shares @ (squares * squares)
     second = np.maximum(two - one**2, 0.0)
     third = three - 3 * two * one + 2 * one**3
     fourth = four - 4 * three * one + 6 * two * one**2 - 3 * one**4
@@ -177,12 +208,12 @@ def _valid(shots: Shots) -> list[Bits]:
     return [row[:number] for row, number in zip(shots.bits, shots.valid.tolist(), strict=True)]
 
 
-def _counts(shots: Shots, first: int, width: int) -> npt.NDArray[np.int64]:
-    """Count every outcome of the `width` bits from bit `first`, shape `(points, 2**width)`."""
-    size = 2**width
-    words = (to_words(shots.bits) >> np.uint64(first)).astype(np.int64) & (size - 1)
-    if shots.valid is not None:  # what was discarded counts as an outcome of its own
-        late = np.arange(words.shape[1]) >= shots.valid[:, None]
+def _counts(
+    words: npt.NDArray[np.int64], valid: npt.NDArray[np.int64] | None, size: int
+) -> npt.NDArray[np.int64]:
+    """Count outcomes 0 to `size - 1` of shape `(points, shots)`, shape `(points, size)`."""
+    if valid is not None:  # what was discarded counts as an outcome of its own
+        late = np.arange(words.shape[1]) >= valid[:, None]
         words = np.where(late, size, words)
     bins = size + 1
     flat = (words + bins * np.arange(len(words))[:, None]).ravel()
