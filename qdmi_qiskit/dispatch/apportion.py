@@ -46,18 +46,17 @@ def apportion(
         raise ConfigError("every weight is 0: give at least one member a weight")
     quota = total * weight / weight.sum()
     possible = (weight > 0) & (low <= high)
-    doubtful = np.flatnonzero(possible & (low > quota))
-    if (high[possible] < quota[possible]).any():  # what one cannot take may lift another to its own
-        doubtful = np.flatnonzero(possible & (low > 1))
+    fits = bool(((quota >= low) & (quota <= high))[possible].all())
+    doubtful = [] if fits else np.flatnonzero(possible).tolist()
     best: tuple[float, int, npt.NDArray[np.int64]] | None = None
-    for left_out in _subsets(doubtful.tolist()):
+    for left_out in _subsets(doubtful[::-1]):
         used = possible.copy()
         used[list(left_out)] = False
         if not used.any() or not low[used].sum() <= total <= high[used].sum():
             continue
         parts = np.zeros(len(low), dtype=np.int64)
         parts[used] = _within(total, weight[used], low[used], high[used])
-        distance = float(np.abs(parts - quota).sum())
+        distance = round(float(np.abs(parts - quota).sum()), 9)
         if best is None or (distance, len(left_out)) < best[:2]:
             best = distance, len(left_out), parts
     if best is None:

@@ -30,6 +30,7 @@ from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.job import remember
 
 _LOG = logging.getLogger(__name__)
+_NOTHING: Mapping[int, Any] = {}
 Results = Mapping[str, Mapping[int, Any]]
 """Member -> pub -> its result of that pub, for what members finished."""
 
@@ -153,7 +154,8 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         try:
             result = job.result()
         except Exception as error:  # noqa: BLE001 - as above
-            return self._ended(part, state_after_sending(error), error)
+            found = self._rescued(part)
+            return self._ended(part, state_after_sending(error), error, found)
         return self._arrived(part, result)
 
     def _pub(self, shard: Shard) -> Any:
@@ -190,8 +192,13 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         shots = next((n for n in registers if n is not None), found.metadata.get("shots"))
         shard.obtained = None if shots is None else int(np.max(shots))
 
-    def _ended(self, part: _Part, state: State, error: BaseException | None) -> None:
-        finished = self._rescued(part) if part.job is not None else {}
+    def _ended(
+        self,
+        part: _Part,
+        state: State,
+        error: BaseException | None,
+        finished: Mapping[int, Any] = _NOTHING,
+    ) -> None:
         with self._changed:
             lost = []
             for index, shard in enumerate(part.shards):

@@ -111,7 +111,13 @@ class Plan:
         whole = self._whole(pub)
         size = whole if self.samples else 1 / max(whole, 1e-6) ** 2
         prices = tuple(self.price_of(pub, k, whole) for k in allowed)
-        return Job(tuple(self.compiled[pub][k] for k in allowed), points * size, prices)
+        return Job(
+            pubs=tuple(self.compiled[pub][k] for k in allowed),
+            size=points * size,
+            price=prices,
+            where=tuple(allowed),
+            of=len(self.members),
+        )
 
     def price_of(self, pub: int, member: int, amount: float) -> float | None:
         """Return what a member charges for so much of a pub at most; None: it does not say.

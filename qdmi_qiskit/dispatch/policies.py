@@ -26,11 +26,15 @@ class Job:
         pubs: The pub for each member, compiled where the group compiles; its circuit is ISA.
         size: Shots x points for samplers, points / precision**2 for estimators.
         price: What the whole pub would cost at each member, in its currency; None: not said.
+        where: Which of all members these are: all at first, later those that still work.
+        of: How many members there are in all.
     """
 
     pubs: tuple[Any, ...]
     size: float
     price: tuple[float | None, ...]
+    where: tuple[int, ...]
+    of: int
 
 
 class Policy(ABC):
@@ -169,10 +173,13 @@ def weights_of(weights: Weights, job: Job, members: Sequence[Member]) -> list[fl
         return WEIGHTS[weights](job, members)
     if isinstance(weights, Mapping):
         names = [member.name for member in members]
-        if unknown := [name for name in weights if name not in names]:
+        unknown = [name for name in weights if name not in names]
+        if unknown and len(names) == job.of:
             raise ConfigError(f"no member {unknown[0]!r}{did_you_mean(unknown[0], names)}")
         return [float(weights.get(name, 0.0)) for name in names]
     found = [float(w) for w in (weights(job, members) if callable(weights) else weights)]
+    if len(found) == job.of != len(members):
+        found = [found[k] for k in job.where]
     if len(found) != len(members):
         raise ConfigError(f"{len(found)} weights for {len(members)} members: give one for each")
     return found
