@@ -1,0 +1,62 @@
+"""Runs on Braket survive their process: the service counts one task for each chunk, never two."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.crashes import CIRCUITS, Nursery, dut, moments, noted, right
+
+
+@pytest.fixture
+def place(service, tmp_path):
+    environment = dut(tmp_path, "braket:sv1", poll_interval=0.01)
+    with Nursery(**environment) as nursery:
+        yield nursery, environment, service
+
+
+def tasks_of(service, run_id):
+    """How many tasks the service has made under each key of a run."""
+    keys = Counter(task.request["clientToken"] for task in service.tasks)
+    return {key: number for key, number in keys.items() if key.startswith(run_id)}
+
+
+def survives(place, moment):
+    nursery, environment, service = place
+    before, known = noted(environment), len(service.tasks)
+    ended = nursery.ask("run", **moment)
+    row = noted(environment)
+    if row is None or (before is not None and row.id == before.id):
+        assert ended["signal"] == signal.SIGKILL
+        assert len(service.tasks) == known, "tasks were made that the journal knows nothing of"
+        return None
+    resumed = nursery.ask("resume", job=row.id)
+    assert resumed.get("words") == right(), resumed
+    assert len(service.tasks) == known + CIRCUITS
+    assert set(service.tasks_per_token.values()) == {1}
+    assert noted(environment).state.value == "done"
+    return ended["signal"]
+
+
+def test_a_run_is_noted_and_seen_by_another_process_without_its_circuits(place):
+    nursery, environment, service = place
+    ended = nursery.ask("run", tags=["mine"])
+    assert ended["words"] == right(), ended
+    made = len(service.tasks)
+    looked = nursery.ask("look", job=ended["id"])
+    assert looked["words"] == right(), looked
+    assert len(service.tasks) == made
+    assert noted(environment).tags == ("mine",)
+
+
+@pytest.mark.parametrize("moment", moments(6, seed=11), ids=str)
+def test_a_killed_run_goes_on(place, moment):
+    survives(place, moment)
+
+
+@pytest.mark.slow
+def test_runs_killed_at_seventy_moments_go_on(place):
+    killed = [survives(place, moment) for moment in moments(70, seed=12)]
+    assert killed.count(signal.SIGKILL) > 40
