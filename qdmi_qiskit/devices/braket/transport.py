@@ -99,6 +99,7 @@ class Transport:
             connect_timeout=min(self._options.timeout, 10.0),
             read_timeout=self._options.timeout,
             user_agent_extra="qdmi-qiskit",
+            parameter_validation=False,  # the options were checked, and the service checks all
         )
         return self._session.client(service, endpoint_url=endpoint, config=config)
 
