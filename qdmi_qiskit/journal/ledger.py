@@ -287,10 +287,17 @@ class Stage:
         try:
             job = self._session.find(row.key)
         except UnsupportedError as error:
+            known = {*intent.found, *intent.absent}
+            keys = [
+                each.key
+                for each in self.rows
+                if each.step is Step.SENDING and each.key not in known
+            ]
             raise SubmitUnknownError(
-                f"a job of run {self.run_id} was being sent when its process ended, and it cannot "
-                f"be told whether the device took it ({error}). Look among your jobs there for the "
-                f"key (tag) {row.key!r}. Found: job.resume(found={{{row.key!r}: ID}}). Not there: "
+                f"device jobs of run {self.run_id} were being sent when its process ended, and it "
+                f"cannot be told whether the device took them ({error}). Look among your jobs "
+                f"there for the keys (tags) {keys}. Of one that is there: "
+                f"job.resume(found={{{row.key!r}: ID}}). Of one that is not: "
                 f"job.resume(absent=[{row.key!r}]) sends it"
             ) from error
         return None if job is None else job.id

@@ -1,0 +1,82 @@
+"""Runs on IQM survive their process. IQM knows no key again: no job is ever posted twice.
+
+What was being posted when the process died may exist or not; the run says so, and the user looks
+for the tag, here among the requests that the server has seen.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections import Counter
+
+import pytest
+
+from qdmi_qiskit.testing.iqm_server import IQMServer
+from tests.crashes import CIRCUITS, Nursery, dut, moments, noted, right
+
+VARIABLE = "QDMI_TEST_DURABLE_IQM_TOKEN"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with IQMServer("garnet", noise=False, max_circuits=1) as server:
+        yield server
+
+
+@pytest.fixture
+def place(server, tmp_path):
+    environment = dut(tmp_path, "iqm:garnet", url=server.url, token=f"env:{VARIABLE}")
+    with Nursery(**environment, **{VARIABLE: server.token}) as nursery:
+        yield nursery, environment, server
+
+
+def jobs_of(server, run_id):
+    """The ids of the jobs that the server has accepted under each tag of a run."""
+    found = {}
+    for job in server.jobs:
+        if job.tag is not None and job.tag.startswith(run_id):
+            found.setdefault(job.tag, []).append(str(job.id))
+    return found
+
+
+def survives(place, moment):
+    nursery, environment, server = place
+    before, known = noted(environment), len(server.jobs)
+    ended = nursery.ask("run", **moment)
+    row = noted(environment)
+    if row is None or (before is not None and row.id == before.id):
+        assert ended["signal"] == signal.SIGKILL
+        assert len(server.jobs) == known, "jobs were posted that the journal knows nothing of"
+        return None
+    found, absent = {}, []
+    for _ in range(2):
+        resumed = nursery.ask("resume", job=row.id, found=found, absent=absent)
+        if "words" in resumed:
+            break
+        assert resumed["error"] == "SubmitUnknownError", resumed
+        keys = re.findall(rf"{row.id}-\d+", resumed["message"].partition("(tags)")[2].split("]")[0])
+        assert keys
+        assert not {*keys} & {*found, *absent}, "asked twice"
+        for key in keys:
+            there = jobs_of(server, row.id).get(key)
+            if there:
+                found[key] = there[0]
+            else:
+                absent.append(key)
+    assert resumed["words"] == right()
+    made = Counter({tag: len(ids) for tag, ids in jobs_of(server, row.id).items()})
+    assert made == Counter({f"{row.id}-{k}": 1 for k in range(CIRCUITS)})
+    assert noted(environment).state.value == "done"
+    return ended["signal"]
+
+
+@pytest.mark.parametrize("moment", moments(4, seed=21), ids=str)
+def test_a_killed_run_goes_on(place, moment):
+    survives(place, moment)
+
+
+@pytest.mark.slow
+def test_runs_killed_at_fifty_moments_go_on(place):
+    killed = [survives(place, moment) for moment in moments(50, seed=22)]
+    assert killed.count(signal.SIGKILL) > 30
