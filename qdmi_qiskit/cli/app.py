@@ -13,7 +13,9 @@ from qdmi_qiskit import __version__, errors
 from qdmi_qiskit.cli.check import check
 from qdmi_qiskit.cli.config import config
 from qdmi_qiskit.cli.devices import devices
+from qdmi_qiskit.cli.experiment import experiment
 from qdmi_qiskit.cli.diff import diff
+from qdmi_qiskit.cli.journal import COMMANDS
 from qdmi_qiskit.cli.parameters import Settings
 from qdmi_qiskit.cli.record import record
 from qdmi_qiskit.cli.rehearse import rehearse
@@ -126,5 +128,17 @@ def _log(ctx: click.Context, level: int) -> None:
         root.removeHandler(others)
 
 
-for command in (check, config, devices, diff, record, rehearse, run, show, version):
+for command in (
+    check,
+    config,
+    devices,
+    experiment,
+    diff,
+    record,
+    rehearse,
+    run,
+    show,
+    version,
+    *COMMANDS,
+):
     cli.add_command(command)
