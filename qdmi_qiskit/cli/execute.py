@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from qiskit import QuantumCircuit
-from qiskit.transpiler import TranspilerError, generate_preset_pass_manager
+from qiskit.transpiler import TranspilerError
 
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.cli import display
@@ -20,6 +20,7 @@ from qdmi_qiskit.cli.parameters import Settings
 from qdmi_qiskit.config import Resolved
 from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.job import QDMIJob
+from qdmi_qiskit.journal import recorder_for
 
 __all__ = ["Outcome", "outcomes", "print_lines", "print_tables", "read"]
 
@@ -78,7 +79,8 @@ def outcomes(
         session = settings.open(resolved)
     with session:
         with display.working("compiling"):
-            backend = QDMIBackend(session, name=resolved.name)
+            recorder = recorder_for(resolved, resolved.settings, None)
+            backend = QDMIBackend(session, name=resolved.name, recorder=recorder)
             isa = _compiled(circuits, backend, optimization_level, seed)
         with _waiting(backend, resolved.label):
             job = backend.run(isa, shots=shots, seed=seed, memory=memory)
@@ -104,11 +106,8 @@ def outcomes(
 def _compiled(
     circuits: Sequence[QuantumCircuit], backend: QDMIBackend, level: int, seed: int | None
 ) -> list[QuantumCircuit]:
-    manager = generate_preset_pass_manager(
-        optimization_level=level,
-        backend=backend,
-        seed_transpiler=None if seed is None else seed % 2**32,
-    )
+    seed_transpiler = None if seed is None else seed % 2**32
+    manager = backend.pass_manager(level, seed_transpiler=seed_transpiler)
     compiled = []
     for circuit in circuits:
         try:
@@ -148,7 +147,8 @@ def _result(job: QDMIJob, backend: QDMIBackend) -> Any:
         return job.result()
     except KeyboardInterrupt:
         ids = ", ".join(job.device_job_ids) or job.job_id()
-        click.echo(f"the job goes on at {backend.name} as {ids}", err=True)
+        back = f"; come back with: qdmi wait {job.job_id()[:12]}" if job.is_journaled else ""
+        click.echo(f"the job goes on at {backend.name} as {ids}{back}", err=True)
         raise
 
 
