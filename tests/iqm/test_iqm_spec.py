@@ -75,9 +75,10 @@ def test_a_dead_qubit_leaves_no_gap():
     assert ("QB12", "QB17") in pairs
 
 
-def test_qubits_without_gate_or_measurement_are_left_out():
+@pytest.mark.parametrize(("gate", "how"), [("measure", "constant"), ("prx", "drag_crf")])
+def test_qubits_without_gate_or_measurement_are_left_out(gate, how):
     raw = recorded.dynamic(["QB1", "QB2", "QB3"], [("QB1", "QB2"), ("QB2", "QB3")])
-    raw["gates"]["measure"]["implementations"]["constant"]["loci"] = [["QB1"], ["QB3"]]
+    raw["gates"][gate]["implementations"][how]["loci"] = [["QB1"], ["QB3"]]
     spec = read(raw)
     assert [site.name for site in spec.sites] == ["QB1", "QB3"]
     assert "cz" not in [each.name for each in spec.operations]  # both went through QB2
