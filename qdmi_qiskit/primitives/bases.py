@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Measure
-from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit.transpiler import PassManager, Target
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
 from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.isa import IsaChecker
 from qdmi_qiskit.model import Basis
+from qdmi_qiskit.passes import pass_manager
 from qdmi_qiskit.primitives.observables import Flags
 
 REGISTER = "_qdmi_basis"
@@ -74,8 +75,7 @@ class BasisChanges:
         try:
             self._isa.check(native)
         except RejectedError:  # the device's one-qubit gates are none that Qiskit decomposes into
-            native = generate_preset_pass_manager(
-                optimization_level=1, target=self.target, initial_layout=range(plain.num_qubits)
-            ).run(plain)
+            layout = range(plain.num_qubits)
+            native = pass_manager(self.target, 1, initial_layout=layout).run(plain)
             self._isa.check(native)
         return native
