@@ -66,7 +66,9 @@ def test_what_is_too_large_for_one_job_is_several(server):
     assert statuses(server).count(201) == server.jobs_created
     (found,) = job.result().metadata["device_jobs"]
     assert [part["id"] for part in found["parts"]] == [str(each.id) for each in server.jobs]
-    assert [part["tag"] for part in found["parts"]] == [each.tag for each in server.jobs]
+    tags = [part["tag"] for part in found["parts"]]
+    assert tags == [each.tag for each in server.jobs]
+    assert tags == [f"{job.job_id()}-0.{k}" for k in range(1, len(tags) + 1)]
     server.log.clear()
     assert words(backend.run(circuits, shots=5).result()) == WORDS
     assert set(statuses(server)) == {201}  # what was learned is not asked again
