@@ -13,8 +13,8 @@ from qdmi_qiskit import __version__, errors
 from qdmi_qiskit.cli.check import check
 from qdmi_qiskit.cli.config import config
 from qdmi_qiskit.cli.devices import devices
-from qdmi_qiskit.cli.experiment import experiment
 from qdmi_qiskit.cli.diff import diff
+from qdmi_qiskit.cli.experiment import experiment
 from qdmi_qiskit.cli.journal import COMMANDS
 from qdmi_qiskit.cli.parameters import Settings
 from qdmi_qiskit.cli.record import record

@@ -84,10 +84,13 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         Args:
             plan: Checked.
             rules: How.
-            done: Shards of an earlier attempt, final; only the rest of the plan is sent.
+            done: Shards of an earlier attempt; only the rest of the plan is sent, and those of
+                them that are pending.
         """
         super().__init__(uuid4().hex)
         self.plan, self._rules = plan, rules
+        pending = [shard for shard in done if not shard.state.final]
+        done = [shard for shard in done if shard.state.final]
         self.shards: list[Shard] = list(done)
         self._changed = threading.Condition(threading.RLock())
         self._parts: list[_Part] = []
@@ -97,7 +100,9 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         self._outcome: Any = None
         self._end = None if rules.deadline is None else time.monotonic() + rules.deadline
         remember(self)
-        self._send(self._missing(done), turn=0)
+        self._send(self._missing([*done, *pending]), turn=0)
+        for shard in pending:
+            self._begin(_Part(shard.member, [shard]))
         for shard in done:
             if shard.state is not State.DONE and not shard.moved:
                 self._move([shard])
@@ -123,12 +128,14 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
                 Shard(int(pub), member, column[pub].item(), turn) for pub in np.flatnonzero(some)
             ]
             if shards:
-                part = _Part(member, shards)
-                with self._changed:
-                    self._parts.append(part)
-                    self.shards.extend(shards)
-                name = f"qdmi-dispatch-{self.plan.members[member].name}"
-                threading.Thread(target=self._work, args=[part], name=name, daemon=True).start()
+                self._begin(_Part(member, shards))
+
+    def _begin(self, part: _Part) -> None:
+        with self._changed:
+            self._parts.append(part)
+            self.shards.extend(part.shards)
+        name = f"qdmi-dispatch-{self.plan.members[part.member].name}"
+        threading.Thread(target=self._work, args=[part], name=name, daemon=True).start()
 
     def _work(self, part: _Part) -> None:
         try:

@@ -15,6 +15,7 @@ from qdmi_qiskit.dispatch.plan import Plan
 from qdmi_qiskit.dispatch.policies import Policy, SplitShots
 from qdmi_qiskit.dispatch.shards import Shard
 from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.provider import QDMIProvider
 
 
 class _Group:
@@ -34,6 +35,7 @@ class _Group:
         move_unknown: bool = False,
         merge: Callable[[Results], Any] | None = None,
         progress: Callable[[DispatchJob], object] | None = None,
+        provider: QDMIProvider | None = None,
     ) -> None:
         """Group primitives.
 
@@ -48,6 +50,7 @@ class _Group:
             move_unknown: The same for work whose fate is unknown, which may then be paid twice.
             merge: Makes the outcome of the results by member (name -> pub -> result).
             progress: Called with the job after each change, from the member's thread.
+            provider: Opens names; one of the usual configuration if not given.
 
         Raises:
             ConfigError: A member or an option is wrong.
@@ -55,7 +58,8 @@ class _Group:
         self._policy = SplitShots() if policy is None else policy
         if not isinstance(self._policy, Policy):
             raise ConfigError(f"policy={policy!r}: wanted a Policy, such as SplitShots()")
-        self.members = members_of(members, self._kind, seed=checked_seed(seed))
+        seed = checked_seed(seed)
+        self.members = members_of(members, self._kind, seed=seed, provider=provider)
         small = None if seed is None else int(seed) % 2**31
         self._compile = Compiler(optimization_level, small)
         self._rules: dict[str, Any] = {

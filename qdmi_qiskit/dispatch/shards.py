@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+from uuid import uuid4
 
 from qiskit.providers import JobStatus
 
@@ -49,6 +50,7 @@ class Shard:
         jobs: What the vendor told of its device jobs.
         job_id: The primitive's id of the job.
         moved: Whether survivors were asked for it instead.
+        id: Its own, for records.
     """
 
     pub: int
@@ -62,6 +64,7 @@ class Shard:
     jobs: tuple[dict[str, Any], ...] = ()
     job_id: str = ""
     moved: bool = False
+    id: str = field(default_factory=lambda: uuid4().hex[:12])
 
 
 _LIVE = {
