@@ -45,6 +45,11 @@ def test_labels_from_one_keep_the_contract(harness, check):
     check(harness)
 
 
+@parametrize_with_checks(harness("garnet", experimental=True))
+def test_feedback_keeps_the_contract(harness, check):
+    check(harness)
+
+
 @parametrize_with_checks(harness("cepheus-1-108q"))
 def test_labels_with_a_gap_keep_the_contract(harness, check):
     check(harness)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections import Counter
 
 import pytest
 
-from tests.crashes import CIRCUITS, Nursery, dut, moments, noted, right
+from tests.crashes import CIRCUITS, Nursery, at_once, dut, moments, noted, right
 
 
 @pytest.fixture
@@ -15,12 +14,6 @@ def place(service, tmp_path):
     environment = dut(tmp_path, "braket:sv1", poll_interval=0.01)
     with Nursery(**environment) as nursery:
         yield nursery, environment, service
-
-
-def tasks_of(service, run_id):
-    """How many tasks the service has made under each key of a run."""
-    keys = Counter(task.request["clientToken"] for task in service.tasks)
-    return {key: number for key, number in keys.items() if key.startswith(run_id)}
 
 
 def survives(place, moment):
@@ -54,6 +47,19 @@ def test_a_run_is_noted_and_seen_by_another_process_without_its_circuits(place):
 @pytest.mark.parametrize("moment", moments(4, seed=11), ids=str)
 def test_a_killed_run_goes_on(place, moment):
     survives(place, moment)
+
+
+def test_processes_that_resume_the_same_run_do_not_send_it_twice(place):
+    nursery, environment, service = place
+    known = len(service.tasks)
+    assert nursery.ask("run", step=60)["signal"] == signal.SIGKILL
+    row = noted(environment)
+    told = at_once(environment, 3, "resume", job=row.id)
+    assert any(each.get("words") == right() for each in told), told
+    for each in told:
+        assert each.get("words") == right() or "is sending this run" in each["message"], each
+    assert len(service.tasks) == known + CIRCUITS
+    assert set(service.tasks_per_token.values()) == {1}
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from qdmi_qiskit.model import Capabilities, Price
 FORMAT = "openqasm3.braket"
 PROGRAM = "braket.ir.openqasm.program"
 PROGRAM_SET = "braket.ir.openqasm.program_set"
+_FEEDBACK = frozenset({"cc_prx", "measure_ff"})
 _DEBIAS = "braket.device_schema.error_mitigation.debias.Debias"
 
 
@@ -84,13 +85,14 @@ def labels_of(device: Device) -> tuple[int, ...]:
     return tuple(range(int(count)))
 
 
-def dialect_of(device: Device, *, verbatim: bool) -> Dialect:
+def dialect_of(device: Device, *, verbatim: bool, experimental: bool = False) -> Dialect:
     """Return how programs for the device are written.
 
     Args:
         device: The device.
         verbatim: Native gates on the device's own labels, not compiled again. Simulators have
             no such programs.
+        experimental: Tasks ask for what the service calls experimental capabilities.
 
     Raises:
         UnsupportedError: The device takes no OpenQASM, or no gate of it is one of Qiskit's.
@@ -108,12 +110,16 @@ def dialect_of(device: Device, *, verbatim: bool) -> Dialect:
             f"device {device.name!r} offers {', '.join(sorted(offered)) or 'no gates'}; none of "
             "them is a one-qubit gate of Qiskit's"
         )
+    feedback = physical and offered >= _FEEDBACK and "r" in words
     return Dialect(
         words,
         labels=labels_of(device) if physical else None,
         verbatim=physical,
         barriers="barrier" in offered,
         resets="reset" in operations,
+        feedback=feedback and experimental,
+        branches="if" in operations and not physical,
+        experimental=feedback and not experimental,
     )
 
 

@@ -16,10 +16,12 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression
 
+from qdmi_qiskit.devices.braket.feedback import Keys, blocks, midway
 from qdmi_qiskit.devices.braket.gates import Word
 from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.model import Values
 
+_PI = float(np.pi)
 _NOTE = re.compile(r"^// qdmi columns ([-\d,]+)( more)?$", re.MULTILINE)
 
 
@@ -33,6 +35,9 @@ class Dialect:
         verbatim: Gates are native and are not to be compiled again.
         barriers: It takes `barrier`.
         resets: It takes `reset`.
+        feedback: It takes `measure_ff` and `cc_prx`, in the box.
+        branches: It takes measurements anywhere, and `if`.
+        experimental: It would take `feedback`, had it been asked for.
     """
 
     words: Mapping[str, Word]
@@ -40,6 +45,9 @@ class Dialect:
     verbatim: bool = False
     barriers: bool = False
     resets: bool = False
+    feedback: bool = False
+    branches: bool = False
+    experimental: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,10 @@ class _Writer:
         self._measured: dict[Any, int] = {}  # qubit -> its measurement that is still true
         self._bits: dict[Any, int] = {}  # classical bit -> measurement
         self._slots: list[Any] = []  # measurement -> qubit
+        dynamic = dialect.feedback or dialect.branches
+        self._midway = midway(self._data) if dynamic else {}
+        self._keys = Keys(circuit.name)
+        self._written = 0  # bits that measurements midway have filled
 
     def _names(self) -> dict[Any, str]:
         labels = self._dialect.labels
@@ -137,8 +149,10 @@ class _Writer:
 
     def source(self) -> Source:
         gates = list(self._gates())
-        kept = sorted(set(self._bits.values()))
-        place = {slot: k for k, slot in enumerate(kept)}
+        kept = sorted({slot for slot in self._bits.values() if slot >= 0})
+        first = self._written
+        place = {slot: first + k for k, slot in enumerate(kept)}
+        place |= {~k: k for k in range(first)}
         columns = tuple(
             place[self._bits[bit]] if bit in self._bits else -1 for bit in self._circuit.clbits
         )
@@ -147,15 +161,13 @@ class _Writer:
         lines += [f"input float {name};" for name in self._inputs.values()]
         if self._dialect.labels is None:
             lines.append(f"qubit[{len(self._qubit)}] q;")
-        if kept:
-            lines.append(f"bit[{len(kept)}] b;")
+        if first + len(kept):
+            lines.append(f"bit[{first + len(kept)}] b;")
         if self._dialect.verbatim and gates:
             lines += ["#pragma braket verbatim", "box{", *gates, "}"]
         else:
             lines += gates
-        lines += [
-            f"b[{k}] = measure {self._qubit[self._slots[slot]]};" for k, slot in enumerate(kept)
-        ]
+        lines += [f"b[{place[slot]}] = measure {self._qubit[self._slots[slot]]};" for slot in kept]
         return Source(
             "\n".join(lines) + "\n",
             columns,
@@ -166,16 +178,14 @@ class _Writer:
 
     def _gates(self) -> Iterator[str]:
         words, names = self._dialect.words, self._qubit
-        for instruction in self._data:
+        for index, instruction in enumerate(self._data):
             name, qubits = instruction.name, instruction.qubits
             word = words.get(name)
             if word is not None:
                 self._check_unmeasured(name, qubits)
-                angles = word.angles or instruction.params
-                said = word.name
-                if angles:
-                    said += "(" + ", ".join([self._angle(angle) for angle in angles]) + ")"
-                yield f"{said} {', '.join([names[qubit] for qubit in qubits])};"
+                yield self._gate(word, instruction.params, qubits)
+            elif name == "measure" and index in self._midway:
+                yield self._measure_now(index, qubits[0], instruction.clbits[0])
             elif name == "measure":
                 self._measure(qubits[0], instruction.clbits[0])
             elif name == "barrier":
@@ -185,11 +195,85 @@ class _Writer:
             elif name == "reset" and self._dialect.resets:
                 self._check_unmeasured(name, qubits)
                 yield f"reset {names[qubits[0]]};"
+            elif name == "reset" and self._dialect.feedback:
+                key = self._keys.measure(qubits[0], bit := object())
+                yield f"measure_ff({key}) {names[qubits[0]]};"
+                yield self._conditional(bit, [_PI, 0.0], qubits[0])
+            elif name == "if_else" and self._dialect.feedback:
+                yield from self._if_by_key(instruction)
+            elif name == "if_else" and self._dialect.branches:
+                yield from self._if(instruction)
             else:
+                more = " with experimental=True" if self._dialect.experimental else ""
                 raise RejectedError(
                     f"circuit {self._circuit.name!r} uses {name}, which the device has no word "
-                    "for: transpile it for the backend"
+                    f"for: transpile it for the backend{more}"
                 )
+
+    def _gate(self, word: Word, params: Sequence[Any], qubits: Sequence[Any]) -> str:
+        angles = word.angles or params
+        said = word.name
+        if angles:
+            said += "(" + ", ".join([self._angle(angle) for angle in angles]) + ")"
+        return f"{said} {', '.join([self._qubit[qubit] for qubit in qubits])};"
+
+    def _measure_now(self, index: int, qubit: Any, bit: Any) -> str:
+        """Measure before the end. What decides later is of the bit as it is now."""
+        if self._dialect.branches:
+            slot, self._written = self._written, self._written + 1
+            self._bits[bit] = ~slot
+            return f"b[{slot}] = measure {self._qubit[qubit]};"
+        if self._midway[index]:
+            raise RejectedError(
+                f"circuit {self._circuit.name!r} measures a qubit before the end, and Braket does "
+                "not return what this device measures there: measure into the same bit again at "
+                "the end, where it is wanted, or into another one"
+            )
+        self._bits.pop(bit, None)
+        return f"measure_ff({self._keys.measure(qubit, bit)}) {self._qubit[qubit]};"
+
+    def _if_by_key(self, instruction: Any) -> Iterator[str]:
+        """Write an if_test with turns that happen where a key is 1.
+
+        What is for 0 happens always, and is taken back where the key is 1: exact.
+        """
+        bit, ones, zeros = blocks(instruction, self._circuit.name)
+        for name, _, _ in [*ones, *zeros]:
+            if name != "r":
+                raise RejectedError(
+                    f"circuit {self._circuit.name!r} has {name} in an if_test; this device has r "
+                    "there only: transpile it for the backend"
+                )
+        for _, angles, qubits in zeros:
+            yield self._gate(self._dialect.words["r"], angles, qubits)
+        for _, (theta, phi), qubits in reversed(zeros):
+            yield self._conditional(bit, [-theta, phi], qubits[0])
+        for _, angles, qubits in ones:
+            yield self._conditional(bit, angles, qubits[0])
+
+    def _conditional(self, bit: Any, angles: Sequence[Any], qubit: Any) -> str:
+        theta, phi = [self._angle(angle) for angle in angles]
+        key = self._keys.key_for(bit, qubit)
+        return f"cc_prx({theta}, {phi}, {key}) {self._qubit[qubit]};"
+
+    def _if(self, instruction: Any) -> Iterator[str]:
+        bit, ones, zeros = blocks(instruction, self._circuit.name)
+        slot = self._bits.get(bit)
+        if slot is None:
+            raise RejectedError(
+                f"circuit {self._circuit.name!r} has an if_test on a bit that nothing was "
+                "measured into"
+            )
+        words = self._dialect.words
+        for value, steps in ((1, ones), (0, zeros)):
+            if unknown := [name for name, _, _ in steps if name not in words]:
+                raise RejectedError(
+                    f"circuit {self._circuit.name!r} has {unknown[0]} in an if_test, which the "
+                    "device has no word for: transpile it for the backend"
+                )
+            if steps:
+                gates = [self._gate(words[name], angles, on) for name, angles, on in steps]
+                yield f"if (b[{~slot}] == {value}) {{ {' '.join(gates)} }}"
 
     def _measure(self, qubit: Any, bit: Any) -> None:
         """Note a measurement; one more of an unchanged qubit reads what the first one read."""

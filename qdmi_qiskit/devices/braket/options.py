@@ -40,7 +40,8 @@ class CloudOptions(DeviceOptions):
         tags: Tags of every task.
         device_parameters: Goes to the service as it is.
         debias: Let IonQ mitigate errors; takes more shots.
-        experimental: Enable what the service calls experimental capabilities.
+        experimental: Enable what the service calls experimental capabilities: on IQM's devices
+            `reset`, measurements before the end, and `if_test` on one bit.
         poll_interval: Seconds between two looks at a task; else what the device says, else 1.
         busy_above: From so many waiting tasks on the device counts as busy.
         max_cost: Most that this session may spend, in the currency of the device's price.

@@ -85,10 +85,12 @@ class BraketSession(Session):
     def _adopt(self, device: Device) -> None:
         options = self._options
         self._device = device
-        self._dialect = dialect_of(device, verbatim=options.verbatim)
+        verbatim, experimental = options.verbatim, options.experimental
+        self._dialect = dialect_of(device, verbatim=verbatim, experimental=experimental)
         self._spec = spec_from(
             device,
-            verbatim=options.verbatim,
+            verbatim=verbatim,
+            experimental=experimental,
             reserved=options.reservation_arn is not None,
             debias=options.debias,
             program_sets=options.program_sets,

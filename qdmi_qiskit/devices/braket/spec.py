@@ -22,6 +22,7 @@ def spec_from(
     device: Device,
     *,
     verbatim: bool = True,
+    experimental: bool = False,
     reserved: bool = False,
     debias: bool = False,
     program_sets: bool = True,
@@ -32,13 +33,14 @@ def spec_from(
     Args:
         device: What GetDevice said.
         verbatim: Whether programs are in native gates, else the service compiles them.
+        experimental: Whether tasks ask for experimental capabilities.
         reserved: Whether tasks run in a reservation, which may have other limits of shots, and
             is paid by the hour.
         debias: Whether the service mitigates errors, which takes more shots.
         program_sets: Whether to use them where they are offered.
         per_task: What the vendor charges for a task in USD; the document does not say.
     """
-    dialect = dialect_of(device, verbatim=verbatim)
+    dialect = dialect_of(device, verbatim=verbatim, experimental=experimental)
     labels = dialect.labels or labels_of(device)
     known = standardized(device.document)
     return DeviceSpec(
@@ -70,6 +72,8 @@ def _site(index: int, label: int, dialect: Dialect, known: Standardized) -> Site
 def _operations(
     device: Device, dialect: Dialect, labels: tuple[int, ...], known: Standardized
 ) -> Iterator[Operation]:
+    if dialect.feedback or dialect.branches:
+        yield Operation("if_else", None)
     if dialect.labels is None:
         for name, word in dialect.words.items():
             yield Operation(name, word.num_sites, _angles(word))
@@ -92,7 +96,7 @@ def _operations(
             for label, k in index.items()
         },
     )
-    if dialect.resets:
+    if dialect.resets or dialect.feedback:
         yield Operation(
             "reset", 1, sites={(k,): Figures(known.reset_duration) for k in index.values()}
         )

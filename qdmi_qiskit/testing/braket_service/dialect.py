@@ -179,6 +179,8 @@ class _Reader(Operands):
             self.coupled(name, [operand[0] for operand in operands])
         if self.box:
             self.angles(name.lower(), node.arguments)
+        if name.lower() in FEEDFORWARD:
+            self.feedback(name.lower(), node.arguments, operands[0][0])
 
     def on_QuantumPhase(self, _node: Any) -> None:  # noqa: N802
         if self.box or "gphase" not in self.rules.operations:

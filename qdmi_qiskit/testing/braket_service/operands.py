@@ -46,6 +46,7 @@ class Operands:
 
     def __init__(self, rules: Rules, experimental: bool) -> None:
         self.rules, self.experimental = rules, experimental
+        self.midway = experimental or "if" in rules.operations  # measurements not only at the end
         self.found = Reading()
         self.line = 1
         self.qubits: dict[str, int] = {}
@@ -56,6 +57,8 @@ class Operands:
         self.physical = self.virtual = False
         self.box = self.boxes = self.outside = 0
         self.verbatim = False
+        self.keys: dict[int, Element] = {}  # feedback key -> the qubit it was read from
+        self.hears: dict[Element, Element] = {}
 
     def error(self, words: str) -> None:
         """Note an error at the present line."""
@@ -67,7 +70,7 @@ class Operands:
             self.error("a measurement must be assigned to a bit")
         sources = self.qubits_of(qubit)
         for source in sources:
-            if source is not None and source in self.measured and not self.experimental:
+            if source is not None and source in self.measured and not self.midway:
                 self.error(f"qubit {_shown(source)} is measured twice")
         self.measured.update(sources)
         if target is not None:
@@ -97,7 +100,7 @@ class Operands:
     def after_measurement(self, qubits: list[Element]) -> None:
         """Refuse what goes on after a measurement."""
         for qubit in qubits:
-            if qubit is not None and qubit in self.measured and not self.experimental:
+            if qubit is not None and qubit in self.measured and not self.midway:
                 self.error(f"qubit {_shown(qubit)} is used after its measurement")
 
     def coupled(self, name: str, qubits: list[Element]) -> None:
@@ -120,6 +123,21 @@ class Operands:
                 self.found.angles.append((self.line, node, accepted))
             elif not _among(found, accepted):
                 self.found.errors.append(_bad_angle(self.line, found, accepted))
+
+    def feedback(self, name: str, arguments: list[Any], qubit: Element) -> None:
+        """Check a measurement for a key, or a turn that depends on one.
+
+        Source: Amazon Braket examples, notes on IQM devices: a qubit follows one source only.
+        """
+        key = value(arguments[-1], {}) if arguments else None
+        if key is None or key != int(key) or key < 0:
+            self.error(f"the feedback key of {name} must be a non-negative integer")
+        elif name == "measure_ff":
+            self.keys[int(key)] = qubit
+        elif int(key) not in self.keys:
+            self.error(f"no measure_ff comes before cc_prx with the feedback key {int(key)}")
+        elif self.hears.setdefault(qubit, self.keys[int(key)]) != self.keys[int(key)]:
+            self.error(f"qubit {_shown(qubit)} follows more than one measured qubit")
 
     def qubits_of(self, node: Any) -> list[Element]:
         """Return the qubits that an operand names."""
