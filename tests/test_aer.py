@@ -35,7 +35,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, spec_json
-from qdmi_qiskit.devices.aer.noise import gate_error, noise_from
+from qdmi_qiskit.devices.aer.noise import dampings, gate_error, noise_from, operation_error
 from qdmi_qiskit.devices.aer.options import AerOptions
 from qdmi_qiskit.errors import ConfigError, RejectedError
 from qdmi_qiskit.model import Capabilities, DeviceSpec, Figures, Operation, Site
@@ -379,16 +379,44 @@ def test_delays_relax():
         assert near(rate(spec, circuit, site), np.exp(-20e-6 / t1))
 
 
-def test_delays_dephase_exactly():
-    spec = recorded(sites=(Site(0, t1=20e-6, t2=15e-6), Site(1)))
+@pytest.mark.parametrize("t2", [15e-6, 33e-6])  # a mixture of resets and phase flips; Kraus
+def test_delays_dephase_exactly(t2):
+    spec = recorded(sites=(Site(0, t1=20e-6, t2=t2), Site(1)))
     circuit = QuantumCircuit(2)
     circuit.sx([0, 1])
     circuit.delay(5000, 0, "dt")
     circuit.delay(5, 1, "us")
     evs = EstimatorV2(twin(spec)).run([(circuit, ["IY", "IZ", "YI"])], precision=0).result()[0]
-    decay = np.exp(-5e-6 / 15e-6)
+    decay = np.exp(-5e-6 / t2)
     gain = 1 - np.exp(-5e-6 / 20e-6)
     np.testing.assert_allclose(evs.data.evs, [-decay, gain, -1], atol=1e-10)
+
+
+def test_a_delay_of_unknown_length_is_refused():
+    spec = replace(recorded(sites=(Site(0, t1=1e-5), Site(1))), dt=None)
+    circuit = QuantumCircuit(2, 1)
+    circuit.delay(100, 0, "dt")
+    circuit.measure(0, 0)
+    with pytest.raises(RejectedError, match="a delay of 100 dt: recorded relaxes in the meantime"):
+        twin(spec).run(circuit)
+    free = replace(spec, sites=(Site(0), Site(1)))
+    assert twin(free).run(circuit, shots=3).result().get_counts() == {"0": 3}
+
+
+@pytest.mark.parametrize("fidelity", [0.999, 0.9, None])
+def test_what_goes_into_the_circuit_and_into_the_model_is_the_whole_error(fidelity):
+    sites = [Site(0, t1=30e-6, t2=45e-6), Site(1, t1=50e-6, t2=20e-6)]
+    figures = Figures(duration=60e-9, fidelity=fidelity)
+    rest = operation_error("cz", figures, sites, damping=False)
+    assert not any(item.name == "kraus" for circuit in rest.circuits for item in circuit)
+    ((position, channel),) = dampings("cz", figures, sites)
+    whole = SuperOp(rest).compose(SuperOp(channel), [position])
+    assert position == 0
+    assert whole.is_cptp()
+    wanted = average_gate_fidelity(gate_error(figures, sites)) if fidelity is None else fidelity
+    if fidelity == 0.999:  # less than relaxation alone
+        assert average_gate_fidelity(gate_error(Figures(60e-9), sites)) < 0.999
+    assert average_gate_fidelity(whole) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize("fidelity", [0.999, 0.99, 0.9])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from qiskit.circuit import Instruction
+from qiskit.quantum_info import Kraus, SuperOp
 from qiskit_aer.noise import (
     NoiseModel,
     QuantumError,
@@ -29,7 +31,8 @@ def noise_from(spec: DeviceSpec) -> NoiseModel:
     readout, or, where only a fidelity is known, one minus it both ways. What the device does
     not say makes no noise.
 
-    Delays relax in `RecordedDevice`, which sees their durations.
+    Delays relax in `RecordedDevice`, which sees their durations. Built for `RecordedDevice` too is
+    a model without `dampings`, for what a circuit contains; this one is for other uses.
     """
     model = NoiseModel(basis_gates=sorted({op.name for op in spec.operations if op.sites != {}}))
     for operation in spec.operations:
@@ -46,42 +49,78 @@ def noise_from(spec: DeviceSpec) -> NoiseModel:
     return model
 
 
-def operation_error(name: str, figures: Figures, sites: list[Site]) -> QuantumError | None:
-    """Return what goes wrong after an operation other than a measurement, None if nothing."""
+def operation_error(
+    name: str, figures: Figures, sites: Sequence[Site], *, damping: bool = True
+) -> QuantumError | None:
+    """Return what goes wrong after an operation other than a measurement, None if nothing.
+
+    Args:
+        name: The operation.
+        figures: Of it on these sites.
+        sites: In the operation's order.
+        damping: Whether `dampings` are part of it; False if the circuit has them.
+    """
     if name in NO_GATES:
         return None
     if name == "reset":
         wrong = 0.0 if figures.fidelity is None else 1 - figures.fidelity
         return pauli_error([("X", wrong), ("I", 1 - wrong)]) if wrong else None
-    error = gate_error(figures, sites)
+    error = gate_error(figures, sites, damping=damping)
     return None if error is None or error.ideal() else error
 
 
-def gate_error(figures: Figures, sites: list[Site]) -> QuantumError | None:
+def gate_error(
+    figures: Figures, sites: Sequence[Site], *, damping: bool = True
+) -> QuantumError | None:
     """Return the error channel of one gate on `sites`, or None if nothing is known.
 
     Its average gate fidelity is the recorded one. Where relaxation over the whole duration would
     be worse than that, the gate was measured to be better than T1 and T2 are, so it relaxes
     for as long as its fidelity allows.
     """
-    duration = _relaxing(figures.duration, sites)
-    wanted = figures.fidelity
-    if wanted is None:
-        return _relaxation(duration, sites)
-    if _relaxed_fidelity(duration, sites) < wanted:
-        return _relaxation(_time_for(wanted, duration, sites), sites)
-    relaxation = _relaxation(duration, sites)
-    dim: int = 2 ** len(sites)
-    fidelity = _relaxed_fidelity(duration, sites)
-    # F_avg of depolarising (1 - p) + p I/d after a channel of process fidelity f_p is linear in p:
-    # F = F_0 - p (F_0 - 1/d).  Source: Nielsen, quant-ph/0205035.
-    slope = fidelity - 1 / dim
-    p = 0.0 if slope <= 0 else (fidelity - wanted) / slope
-    p = min(max(p, 0.0), dim**2 / (dim**2 - 1))
+    duration, p = _budget(figures, sites)
+    error: QuantumError | None = None
+    for t1, t2 in zip(*relaxation_times(sites), strict=True):
+        relaxes = duration and (damping or not _damps(t1, t2))
+        single = thermal_relaxation_error(t1, t2, duration) if relaxes else _identity()
+        error = single if error is None else error.expand(single)  # sites[0] is the lowest qubit
+    if error is not None and error.ideal():
+        error = None
     if p == 0:
-        return relaxation
+        return error
     depolarising = depolarizing_error(p, len(sites))
-    return depolarising if relaxation is None else relaxation.compose(depolarising)
+    return depolarising if error is None else error.compose(depolarising)
+
+
+def dampings(
+    name: str, figures: Figures, sites: Sequence[Site]
+) -> tuple[tuple[int, Instruction], ...]:
+    """Return the part of a gate's error that goes into the circuit: positions and channels.
+
+    Where T2 > T1, relaxation is no mixture of resets and phase flips. A noise model with
+    such a channel makes Aer diagonalise all its errors, which fails for some that depolarise
+    ("Kraus is empty", seen in 0.18). In any order, the whole has the same fidelity.
+    """
+    if name in NO_GATES or name == "reset":
+        return ()
+    duration, _ = _budget(figures, sites)
+    found = []
+    for place, site in enumerate(sites):
+        (t1,), (t2,) = relaxation_times([site])
+        if duration and _damps(t1, t2):
+            found.append((place, relaxation(duration, site)))
+    return tuple((place, channel) for place, channel in found if channel is not None)
+
+
+def relaxation(duration: float, site: Site) -> Instruction | None:
+    """Return what waiting for `duration` seconds does to a site, None if nothing is known."""
+    if not duration or (site.t1 is None and site.t2 is None):
+        return None
+    (t1,), (t2,) = relaxation_times([site])
+    error = thermal_relaxation_error(t1, t2, duration)
+    if _damps(t1, t2):
+        return Kraus(SuperOp(error)).to_instruction()
+    return error.to_instruction()
 
 
 def readout_error(site: Site, figures: Figures) -> ReadoutError | None:
@@ -106,20 +145,31 @@ def relaxation_times(sites: Sequence[Site]) -> tuple[list[float], list[float]]:
     return t1s, [min(t2, 2 * t1) for t1, t2 in zip(t1s, t2s, strict=True)]
 
 
-def _relaxing(duration: float | None, sites: Sequence[Site]) -> float:
-    """Return for how long something is known to happen to the sites."""
+def _damps(t1: float, t2: float) -> bool:
+    """Whether relaxation has to be written as Kraus operators."""
+    return t2 > t1
+
+
+def _identity() -> QuantumError:
+    return pauli_error([("I", 1.0)])
+
+
+def _budget(figures: Figures, sites: Sequence[Site]) -> tuple[float, float]:
+    """Return for how long (s) the sites of a gate relax, and how much depolarises after that."""
     known = any(site.t1 is not None or site.t2 is not None for site in sites)
-    return duration or 0.0 if known else 0.0
-
-
-def _relaxation(duration: float, sites: Sequence[Site]) -> QuantumError | None:
-    if not duration:
-        return None
-    error: QuantumError | None = None
-    for t1, t2 in zip(*relaxation_times(sites), strict=True):
-        single = thermal_relaxation_error(t1, t2, duration)
-        error = single if error is None else error.expand(single)  # sites[0] is the lowest qubit
-    return error
+    duration = (figures.duration or 0.0) if known else 0.0
+    wanted = figures.fidelity
+    if wanted is None:
+        return duration, 0.0
+    fidelity = _relaxed_fidelity(duration, sites)
+    if fidelity < wanted:
+        return _time_for(wanted, duration, sites), 0.0
+    dim: int = 2 ** len(sites)
+    # F_avg of depolarising (1 - p) + p I/d with a channel of process fidelity f_p is linear in p:
+    # F = F_0 - p (F_0 - 1/d).  Source: Nielsen, quant-ph/0205035.
+    slope = fidelity - 1 / dim
+    p = 0.0 if slope <= 0 else (fidelity - wanted) / slope
+    return duration, min(max(p, 0.0), dim**2 / (dim**2 - 1))
 
 
 def _relaxed_fidelity(duration: float, sites: Sequence[Site]) -> float:

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp, Delay, Gate
+from qiskit.circuit import ControlFlowOp, Gate, Instruction
 from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit.transpiler import PassManager
-from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
+from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError
 
 from qdmi_qiskit.devices.aer.noise import (
     NO_GATES,
+    dampings,
     operation_error,
     readout_error,
-    relaxation_times,
+    relaxation,
 )
+from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.model import DeviceSpec, Figures, Operation
 from qdmi_qiskit.vocabulary import GATES as MORE_GATES
 
@@ -30,7 +31,10 @@ _log = logging.getLogger(__name__)
 _PLAIN = "_qdmi_exact"
 """Label of the gates that stand for another one: Aer looks noise up by label."""
 
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
+
 Place = tuple[int, ...]
+Dampings = tuple[tuple[int, Instruction], ...]
 
 
 class RecordedDevice:
@@ -47,16 +51,14 @@ class RecordedDevice:
         self._native = {*native, "measure", "delay", "barrier"}
         self._figures = {op.name: op.sites for op in spec.operations if op.sites}
         self._errors: dict[tuple[str, Place], QuantumError | None] = {}
+        self._dampings: dict[tuple[str, Place], Dampings] = {}
         self.operations = tuple(op for op in spec.operations if self._runs(op.name))
         if lost := [op.name for op in spec.operations if op not in self.operations]:
             _log.warning("%s: Aer cannot simulate %s: left out", spec.name, ", ".join(lost))
         self._foreign = {op.name for op in self.operations} - self._native
-        t1s, t2s = relaxation_times(spec.sites)
-        lives = any(site.t1 is not None or site.t2 is not None for site in spec.sites)
+        self._lives = any(site.t1 is not None or site.t2 is not None for site in spec.sites)
         self.misreads = any(True for _ in self._readouts())
-        self.ideal = not (lives or self.misreads or self._errs())
-        idle = RelaxationNoisePass(t1s, t2s, dt=spec.dt, op_types=[Delay])
-        self._relax = PassManager([idle]) if lives else None
+        self.ideal = not (self._lives or self.misreads or self._errs())
 
     def _runs(self, name: str) -> bool:
         if name in self._native:
@@ -81,8 +83,15 @@ class RecordedDevice:
         )
 
     def written(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """Return the circuit in Aer's gates; each that stands for a gate has the gate's error."""
-        if not self._foreign or not self._foreign.intersection(_names(circuit)):
+        """Return the circuit as Aer gets it.
+
+        Gates that Aer lacks are written in its own and followed by their error; what
+        a noise model cannot say (`dampings`, the relaxation of delays) is in the circuit.
+
+        Raises:
+            RejectedError: A delay is of no length that is known.
+        """
+        if not (self._lives or self._foreign.intersection(_names(circuit))):
             return circuit
         return self._written(circuit, range(circuit.num_qubits))
 
@@ -94,20 +103,43 @@ class RecordedDevice:
             if isinstance(operation, ControlFlowOp):
                 blocks = [self._written(block, place) for block in operation.blocks]
                 plain.append(operation.replace_blocks(blocks), item.qubits, item.clbits)
-            elif item.name in self._foreign:
+                continue
+            if item.name in self._foreign:
                 _append_definition(plain, operation, item.qubits, self._native)
                 error = self._error(item.name, place)
                 if error is not None:
                     plain.append(error.to_instruction(), item.qubits)
             else:
-                plain.append(operation, item.qubits, item.clbits)
+                plain._append(item)  # noqa: SLF001 - checked already, and 10 times cheaper
+            for position, channel in self._after(operation, place):
+                plain.append(channel, [item.qubits[position]])
         return plain
 
-    def relaxed(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """Return the circuit with the relaxation of its delays."""
-        if self._relax is None or "delay" not in circuit.count_ops():
-            return circuit
-        return self._relax.run(circuit)
+    def _after(self, operation: Any, place: Place) -> Dampings:
+        if operation.name == "delay":
+            site = self._spec.sites[place[0]]
+            channel = relaxation(self._seconds(operation), site) if self._lives else None
+            return () if channel is None else ((0, channel),)
+        key = operation.name, place
+        if key not in self._dampings:
+            sites = [self._spec.sites[site] for site in place]
+            figures = self._figures.get(operation.name, {}).get(place)
+            self._dampings[key] = (
+                () if figures is None else dampings(operation.name, figures, sites)
+            )
+        return self._dampings[key]
+
+    def _seconds(self, delay: Any) -> float:
+        unit = self._spec.dt if delay.unit == "dt" else _UNITS.get(delay.unit)
+        try:
+            if unit is not None:
+                return float(delay.duration) * unit
+        except TypeError:
+            pass
+        raise RejectedError(
+            f"a delay of {delay.duration} {delay.unit}: {self._spec.name} relaxes in the meantime, "
+            "so say how long in seconds (unit='s')"
+        )
 
     def noise(self, circuits: Sequence[QuantumCircuit]) -> NoiseModel | None:
         """Return the noise of all operations in some circuits."""
@@ -134,8 +166,9 @@ class RecordedDevice:
         if key not in self._errors:
             figures = self._figures.get(name, {}).get(place)
             sites = [self._spec.sites[site] for site in place]
-            error = None if figures is None else operation_error(name, figures, sites)
-            self._errors[key] = error
+            self._errors[key] = (
+                None if figures is None else operation_error(name, figures, sites, damping=False)
+            )
         return self._errors[key]
 
 

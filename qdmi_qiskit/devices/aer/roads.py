@@ -34,7 +34,6 @@ BLOCK = 2**22
 """Amplitudes that one native run returns at most: 64 MiB."""
 _LABEL = "_qdmi"
 
-Prepare = Callable[[QuantumCircuit], QuantumCircuit]
 NoiseOf = Callable[[Sequence[QuantumCircuit]], Any]
 
 
@@ -65,7 +64,6 @@ def parts(
     tasks: Sequence[Task],
     *,
     states: States | None,
-    prepare: Prepare,
     noise: NoiseOf,
 ) -> list[Part]:
     """Start the native runs of a job.
@@ -74,8 +72,8 @@ def parts(
         simulator: Configured.
         tasks: Checked.
         states: Those taken before; None where none may be taken: noise, or a method without.
-        prepare: Applied to circuits whose shots Aer draws.
-        noise: Returns Aer's noise model for those circuits, None for the simulator's own.
+        noise: Returns Aer's noise model for the circuits whose shots it draws, None for the
+            simulator's own.
     """
     found: list[Part] = []
     drawn: dict[int, list[int]] = {}
@@ -87,7 +85,7 @@ def parts(
         else:
             found.append(_state_part(simulator, tasks, indices, state, states))
     for shots, numbers in drawn.items():
-        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, prepare, noise))
+        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, noise))
     return found
 
 
@@ -215,11 +213,10 @@ def _memory_part(
     tasks: Sequence[Task],
     indices: tuple[int, ...],
     shots: int,
-    prepare: Prepare,
     noise: NoiseOf,
 ) -> Part:
     some = [tasks[index] for index in indices]
-    circuits = [settled(prepare(_with_basis(task))) for task in some]
+    circuits = [settled(_with_basis(task)) for task in some]
     binds = [bindings(task.program.payload, task.values) for task in some]
     options: dict[str, Any] = {"memory": True}
     if (model := noise(circuits)) is not None:

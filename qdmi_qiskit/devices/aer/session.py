@@ -126,7 +126,6 @@ class AerSession(Session):
                     self._simulator,
                     self._written(tasks),
                     states=self._states,
-                    prepare=self._relaxed,
                     noise=self._noise,
                 )
                 job = AerJob(started, len(tasks))
@@ -150,7 +149,7 @@ class AerSession(Session):
         circuit = program.payload
         values_of = bindings(circuit, values)
         if self._device is not None:
-            circuit = self._device.relaxed(self._device.written(circuit))
+            circuit = self._device.written(circuit)
         return expectations(
             self._simulator,
             circuit,
@@ -171,9 +170,6 @@ class AerSession(Session):
             replace(task, program=replace(task.program, payload=written[id(task.program.payload)]))
             for task in tasks
         ]
-
-    def _relaxed(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        return circuit if self._device is None else self._device.relaxed(circuit)
 
     def _noise(self, circuits: Sequence[QuantumCircuit]) -> NoiseModel | None:
         return None if self._device is None else self._device.noise(circuits)
