@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from qdmi_qiskit.testing.iqm_server import IQMServer
-from tests.crashes import CIRCUITS, Nursery, dut, moments, noted, right
+from tests.crashes import CIRCUITS, Nursery, at_once, dut, moments, noted, right
 
 VARIABLE = "QDMI_TEST_DURABLE_IQM_TOKEN"
 
@@ -74,6 +74,22 @@ def survives(place, moment):
 @pytest.mark.parametrize("moment", moments(4, seed=21), ids=str)
 def test_a_killed_run_goes_on(place, moment):
     survives(place, moment)
+
+
+def test_processes_that_resume_the_same_run_do_not_post_it_twice(place):
+    nursery, environment, server = place
+    assert nursery.ask("run", step=55)["signal"] == signal.SIGKILL
+    row = noted(environment)
+    there = jobs_of(server, row.id)
+    unknown = [f"{row.id}-{k}" for k in range(CIRCUITS)]  # as good an answer as the user's can be
+    said = {"found": {key: ids[0] for key, ids in there.items()}}
+    said["absent"] = [key for key in unknown if key not in there]
+    told = at_once({**environment, VARIABLE: server.token}, 3, "resume", job=row.id, **said)
+    assert any(each.get("words") == right() for each in told), told
+    for each in told:
+        assert each.get("words") == right() or "is sending this run" in each["message"], each
+    made = {tag: len(ids) for tag, ids in jobs_of(server, row.id).items()}
+    assert made == dict.fromkeys(unknown, 1)
 
 
 @pytest.mark.slow
