@@ -12,6 +12,7 @@ from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
 from qdmi_qiskit.errors import ConfigError, JournalError, RejectedError, did_you_mean
+from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker, writes_bits
 from qdmi_qiskit.job import QDMIJob
 from qdmi_qiskit.journal import Ledger, Recorder, checked_tags
@@ -71,12 +72,13 @@ class QDMIBackend(BackendV2):
         return f"<QDMIBackend {self.name!r}: {self._spec.name}, {self.num_qubits} qubits>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pass_managers": {}}  # they do not pickle, and are made again
+        return {**self.__dict__, "_pass_managers": {}, "compiled": Compiled()}  # made again
 
     def _snapshot(self) -> None:
         self._spec = self.session.spec()
         given = self._given_target
         self._pass_managers: dict[int, StagedPassManager] = {}
+        self.compiled = Compiled()  # of this calibration
         self._target = given or target_from(self._spec, self.session.gates)
         self.isa = IsaChecker(self._target, self._spec.name, self._spec.capabilities.max_qubits)
 

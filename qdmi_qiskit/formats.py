@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from threading import RLock
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
@@ -144,6 +147,7 @@ def codec(
     formats: tuple[str, ...],
     extra: Mapping[str, Callable[[Any], Any]],
     measured: Callable[[QuantumCircuit, Basis], QuantumCircuit],
+    compiled: Compiled | None = None,
 ) -> Codec[QuantumCircuit]:
     """Return what the planner needs to know of circuits for a device.
 
@@ -151,14 +155,22 @@ def codec(
         formats: The device's program formats, best first.
         extra: Encoders that only this vendor has.
         measured: Appends the measurement of a basis, in gates of the device.
+        compiled: What was made of the same circuits before.
     """
     encode = encoder(formats, extra)
+    made = Compiled() if compiled is None else compiled
+
+    def encoded(circuit: QuantumCircuit) -> Program:
+        program: Program = made.product(circuit, "program", partial(encode, circuit))
+        return program
 
     def bound(circuit: QuantumCircuit, values: Values) -> Iterator[Program]:
         plain = without_phase(circuit)
         if plain.num_parameters and len(values) >= _WORTH:
             name, write = chosen(formats, extra)
-            text = template(plain, partial(_written, write, name=name))
+            text = made.product(
+                circuit, "text", lambda: template(plain, partial(_written, write, name=name))
+            )
             if text is not None:
                 for payload in text.texts(values):
                     yield Program(name, payload, circuit.num_clbits)
@@ -166,4 +178,110 @@ def codec(
         for row in values:
             yield encode(bind(plain, row))
 
-    return Codec(encode, bound, measured)
+    return Codec(encoded, bound, measured)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A circuit of a user's, the copy that stands for it, and the ids of what was made of that."""
+
+    user: weakref.ref[QuantumCircuit]
+    copy: QuantumCircuit
+    ids: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Made:
+    """A copy, or a circuit made of one, and what was made of it."""
+
+    circuit: QuantumCircuit
+    origin: _Known
+    products: dict[Any, Any] = field(default_factory=dict)
+
+
+class Compiled:
+    """What was made of circuits for one calibration of a device, for the next call with the same.
+
+    A circuit is known by its identity, and compared with a copy from when it was last seen: what
+    was changed in place is compiled anew. Users' circuits are not kept alive. Bounded; thread-safe.
+    """
+
+    def __init__(self, circuits: int = 64, products: int = 4096) -> None:
+        """Remember at most so many circuits of users, and so many circuits made of them."""
+        self._limits, self._lock = (circuits, products), RLock()
+        self._known: dict[int, _Known] = {}
+        self._made: dict[int, _Made] = {}
+
+    def frozen(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return a copy without a symbolic global phase, which nobody changes.
+
+        It is the same object as before if the circuit is the same object and has not changed.
+        """
+        with self._lock:
+            known = self._known.get(id(circuit))
+            if known is not None and known.user() is circuit and _same(circuit, known.copy):
+                return known.copy
+            self._forget(circuit)
+            plain = without_phase(circuit)
+            copy: QuantumCircuit = plain.copy() if plain is circuit else plain
+            known = self._known[id(circuit)] = _Known(weakref.ref(circuit), copy)
+            self._add(copy, known)
+        return copy
+
+    def product(self, circuit: QuantumCircuit, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns, now or before, for this copy and key.
+
+        A circuit that is made of a copy is remembered as one.
+
+        Args:
+            circuit: From `frozen` or from here; nothing is remembered for others.
+            key: Says which product, by its content.
+            make: Called without arguments.
+        """
+        with self._lock:
+            made = self._made.get(id(circuit))
+            if made is not None and made.circuit is not circuit:
+                made = None
+            if made is not None and key in made.products:
+                return made.products[key]
+        found = make()
+        if made is not None:
+            with self._lock:
+                self._keep(made, key, found)
+        return found
+
+    def _keep(self, made: _Made, key: Any, found: Any) -> None:
+        if isinstance(found, QuantumCircuit) and id(found) not in self._made:
+            if len(self._made) >= self._limits[1] or id(made.circuit) not in self._made:
+                return
+            self._add(found, made.origin)
+        made.products[key] = found
+
+    def _add(self, circuit: QuantumCircuit, origin: _Known) -> None:
+        self._made[id(circuit)] = _Made(circuit, origin)
+        origin.ids.append(id(circuit))
+
+    def _forget(self, circuit: QuantumCircuit) -> None:
+        """Make room: for what has changed or is gone, else for the oldest."""
+        gone = [key for key, known in self._known.items() if known.user() is None]
+        if id(circuit) in self._known and id(circuit) not in gone:
+            gone.append(id(circuit))
+        if not gone and len(self._known) >= self._limits[0]:
+            gone.append(next(iter(self._known)))
+        for key in gone:
+            for made in self._known.pop(key).ids:
+                del self._made[made]
+
+
+def _same(circuit: QuantumCircuit, copy: QuantumCircuit) -> bool:
+    """Whether a circuit is as it was, its global phase left out, which no outcome shows."""
+    return bool(
+        circuit.name == copy.name
+        and circuit.data == copy.data
+        and circuit.qubits == copy.qubits
+        and circuit.clbits == copy.clbits
+        and circuit.qregs == copy.qregs
+        and circuit.cregs == copy.cregs
+        and circuit.parameters == copy.parameters
+        and circuit.metadata == copy.metadata
+    )

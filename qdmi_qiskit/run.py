@@ -19,7 +19,7 @@ from qiskit import QuantumCircuit
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
-from qdmi_qiskit.formats import codec
+from qdmi_qiskit.formats import Compiled, codec
 from qdmi_qiskit.journal import Stage
 from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Program, Shots
 from qdmi_qiskit.plan import Chunk, Codec, Request, Shape, lost, merge, plan
@@ -316,6 +316,7 @@ def start(
     key: str | None = None,
     measured: Callable[[QuantumCircuit, Basis], QuantumCircuit] | None = None,
     stage: Stage | None = None,
+    compiled: Compiled | None = None,
 ) -> Run:
     """Plan, submit, and return at once.
 
@@ -328,6 +329,7 @@ def start(
         key: Under which the jobs are submitted; fresh if not given.
         measured: Appends the measurement of a basis, for requests that name one.
         stage: Where the journal notes this run; gives its key.
+        compiled: What was made of the same circuits before, for this `spec`.
 
     Raises:
         ConfigError: More outcomes than this machine can hold, or fewer shots than the
@@ -341,7 +343,7 @@ def start(
         sizes = [replace(request, circuit=_size(request)) for request in requests]
         chunks = plan(sizes, caps, _SIZES, seeds=stream)
     else:
-        writer = codec(caps.formats, session.encoders, measured or _no_basis)
+        writer = codec(caps.formats, session.encoders, measured or _no_basis, compiled)
         chunks = plan(requests, caps, writer, seeds=stream)
     if stage is not None:
         stage.begin(session, spec, chunks)

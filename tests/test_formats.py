@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm2, qasm3, qpy
 from qiskit.circuit import Clbit, Parameter
 
-from qdmi_qiskit import SamplerV2
+from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
-from qdmi_qiskit.formats import bind, encoder, numbered, without_phase
+from qdmi_qiskit.formats import Compiled, bind, codec, encoder, numbered, without_phase
+from qdmi_qiskit.templates import template
 from qdmi_qiskit.testing.poor import PoorSession
 
 
@@ -125,3 +128,128 @@ def test_binding_follows_the_order_of_parameters():
     assert [item.params[0] for item in bound.data] == [0.5, 0.25]
     assert bind(bound, np.empty(0)) is bound
     assert "rx(0.5)" in qasm3.dumps(bound)
+
+
+# What was made of a circuit before ---------------------------------------------------------------
+
+
+def aer() -> QDMIBackend:
+    return QDMIProvider().get_backend("aer")
+
+
+def swept() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, 2)
+    circuit.rx(Parameter("a"), 0)
+    circuit.measure([1, 0], [0, 1])
+    return circuit
+
+
+def test_a_circuit_that_did_not_change_is_compiled_once():
+    compiled, circuit = Compiled(), swept()
+    copy = compiled.frozen(circuit)
+    assert copy is not circuit
+    assert compiled.frozen(circuit) is copy
+    made = [compiled.product(copy, "key", lambda: [1]) for _ in range(2)]
+    assert made[0] is made[1]
+    assert compiled.product(copy, "other", lambda: [1]) is not made[0]
+    child = compiled.product(copy, "circuit", lambda: copy.copy())
+    assert compiled.product(copy, "circuit", lambda: copy.copy()) is child
+    assert compiled.product(child, "key", lambda: [2]) == [2]
+    assert compiled.product(child, "key", lambda: [3]) == [2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.x(1),
+        lambda c: c.data.pop(),
+        lambda c: c.add_bits([Clbit()]),
+        lambda c: c.add_register(ClassicalRegister(bits=c.clbits[:1], name="more")),
+        lambda c: c.assign_parameters([0.5], inplace=True),
+        lambda c: setattr(c, "global_phase", Parameter("b")),
+        lambda c: setattr(c, "name", "other"),
+        lambda c: c.data.__setitem__(0, c.data[0].replace(qubits=[c.qubits[1]])),
+    ],
+)
+def test_a_circuit_that_was_changed_in_place_is_compiled_anew(change):
+    compiled, circuit = Compiled(), swept()
+    copy = compiled.frozen(circuit)
+    before = compiled.product(copy, "program", lambda: "before")
+    change(circuit)
+    again = compiled.frozen(circuit)
+    assert again is not copy
+    assert compiled.product(again, "program", lambda: "after") == "after"
+    assert compiled.product(copy, "program", lambda: "anew") == "anew"  # forgotten
+    assert before == "before"
+
+
+def test_another_circuit_at_the_same_address_is_another():
+    compiled, circuit = Compiled(), swept()
+    copy = compiled.frozen(circuit)
+    compiled._known[id(other := QuantumCircuit(1))] = compiled._known.pop(id(circuit))
+    assert compiled.frozen(other) is not copy
+
+
+def test_what_is_remembered_is_bounded_and_keeps_no_circuit_of_a_user_alive():
+    compiled = Compiled(circuits=4, products=6)
+    circuits = [swept() for _ in range(9)]
+    copies = [compiled.frozen(circuit) for circuit in circuits]
+    assert len(compiled._known) == len(compiled._made) == 4
+    for key in range(5):
+        compiled.product(copies[-1], key, swept)
+    assert len(compiled._made) == 6
+    gone = weakref.ref(circuits.pop())
+    gc.collect()
+    assert gone() is None
+    compiled.frozen(swept())
+    assert len(compiled._made) <= 4
+
+
+@pytest.mark.parametrize("open_backend", [lambda: QDMIBackend(PoorSession()), aer])
+def test_a_change_in_place_after_a_run_reaches_the_device(open_backend):
+    backend = open_backend()
+    estimator, sampler = EstimatorV2(backend), SamplerV2(backend)
+    circuit, measured = QuantumCircuit(2), QuantumCircuit(2, 1)
+    measured.measure(1, 0)
+    for sign in (1, -1, 1):
+        assert estimator.run([(circuit, "ZI")], precision=0.2).result()[0].data.evs == sign
+        circuit.x(1)
+        counts = sampler.run([measured], shots=3).result()[0].data.c.get_counts()
+        assert counts == {"0" if sign == 1 else "1": 3}
+        measured.data.insert(0, circuit.data[-1])
+
+
+def test_a_text_with_holes_is_made_once_and_anew_after_a_change(monkeypatch):
+    made = []
+
+    def counted(*args):
+        made.append(args)
+        return template(*args)
+
+    monkeypatch.setattr("qdmi_qiskit.formats.template", counted)
+    compiled, circuit = Compiled(), swept()
+    values = np.array([[0.25], [0.75]])
+
+    def texts():
+        writer = codec(("qasm3",), {}, lambda c, _: c, compiled)
+        return [program.payload for program in writer.bound(compiled.frozen(circuit), values)]
+
+    for _ in range(3):
+        assert texts() == [qasm3.dumps(bind(circuit, row)) for row in values]
+    assert len(made) == 1
+    circuit.data.insert(0, circuit.data[0].replace(qubits=[circuit.qubits[1]]))
+    assert texts() == [qasm3.dumps(bind(circuit, row)) for row in values]
+    assert len(made) == 2
+
+
+def test_what_was_compiled_is_forgotten_with_the_calibration():
+    backend = QDMIBackend(PoorSession())
+    circuit = QuantumCircuit(1)
+    EstimatorV2(backend).run([(circuit, "Z")], precision=0.3).result()
+    before = backend.compiled
+    copy = before.frozen(circuit)
+    assert before.product(copy, "key", lambda: 1) == 1
+    backend.refresh()
+    assert backend.compiled is not before
+    assert backend.compiled.frozen(circuit) is not copy
+    assert backend.compiled.product(copy, "key", lambda: 2) == 2

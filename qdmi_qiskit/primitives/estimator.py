@@ -17,7 +17,7 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.formats import encoder, without_phase
+from qdmi_qiskit.formats import Compiled, encoder
 from qdmi_qiskit.journal import Ledger, Stage
 from qdmi_qiskit.model import Basis, Shots, Values
 from qdmi_qiskit.plan import Request
@@ -147,9 +147,8 @@ class EstimatorV2(BaseEstimatorV2):
     def _planned(self, pub: EstimatorPub) -> Plan:
         fewest = self._device.spec.capabilities.min_shots
         observables = collect(pub.observables, pub.circuit.num_qubits)
-        circuit = without_phase(pub.circuit)
-        if circuit is pub.circuit:
-            circuit = circuit.copy()  # nobody can change it between the two stages
+        # Nobody can change the copy between the two stages.
+        circuit = self._device.compiled.frozen(pub.circuit)
         need = need_of(pub, fewest)
         if pub.precision == 0:
             return Plan(pub, circuit, observables, need, safe=[], pilot=[])
@@ -183,7 +182,7 @@ class EstimatorV2(BaseEstimatorV2):
             self._groups.clear()
         seed = self._options.chosen_seed()
         stream = None if seed is None else seeds(seed, call=call)
-        measured = _Remembered(self._bases.measured)
+        measured = _Remembered(self._bases.measured, self._device.compiled)
         piloted = any(plan.pilot for plan in plans)
         stage = None if ledger is None else ledger.stage(0, last=not piloted)
         first = self._started(plans, [plan.first for plan in plans], stream, measured, stage)
@@ -225,7 +224,7 @@ class EstimatorV2(BaseEstimatorV2):
                 rows = values if len(share.points) == len(values) else values[share.points]
                 basis = share.group.basis
                 width = circuit.num_clbits + len(basis.qubits)
-                turned = measured.turned(circuit, share.group.turn)
+                turned = measured.turned(circuit, share.group)
                 requests.append(Request(turned, rows, share.shots, width, basis=basis))
         return start(
             self._device.session,
@@ -234,6 +233,7 @@ class EstimatorV2(BaseEstimatorV2):
             seeds=stream,
             measured=measured,
             stage=stage,
+            compiled=self._device.compiled,
         )
 
     def _computed(self, plans: Sequence[tuple[Plan, Values]]) -> list[Values]:
@@ -291,28 +291,38 @@ def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> Primiti
 
 
 class _Remembered:
-    """The measured circuits of one call: both stages use the same."""
+    """The measured circuits of one call: both stages use the same, and so do later calls."""
 
-    def __init__(self, measured: Callable[[QuantumCircuit, Basis], QuantumCircuit]) -> None:
-        self._measured = measured
+    def __init__(
+        self, measured: Callable[[QuantumCircuit, Basis], QuantumCircuit], compiled: Compiled
+    ) -> None:
+        self._measured, self._compiled = measured, compiled
         self._found: dict[tuple[int, int], QuantumCircuit] = {}
 
-    def turned(self, circuit: QuantumCircuit, turn: QuantumCircuit | None) -> QuantumCircuit:
+    def turned(self, circuit: QuantumCircuit, group: Group) -> QuantumCircuit:
         """Return the circuit followed by the one that makes a group diagonal."""
-        if turn is None:
+        if group.turn is None:
             return circuit
-        key = id(circuit), id(turn)
+        key = id(circuit), id(group)
         if key not in self._found:
-            whole: QuantumCircuit = circuit.copy()
-            whole.compose(turn, range(circuit.num_qubits), inplace=True, copy=False)
-            self._found[key] = whole
+            make = partial(_followed, circuit, group.turn)
+            self._found[key] = self._compiled.product(circuit, group, make)
         return self._found[key]
 
     def __call__(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
         key = id(circuit), id(basis)  # the plans hold both for as long as this lives
         if key not in self._found:
-            self._found[key] = self._measured(circuit, basis)
+            content = (basis.qubits.tobytes(), basis.x.tobytes(), basis.z.tobytes())
+            self._found[key] = self._compiled.product(
+                circuit, content, lambda: self._measured(circuit, basis)
+            )
         return self._found[key]
+
+
+def _followed(circuit: QuantumCircuit, turn: QuantumCircuit) -> QuantumCircuit:
+    whole: QuantumCircuit = circuit.copy()
+    whole.compose(turn, range(circuit.num_qubits), inplace=True, copy=False)
+    return whole
 
 
 def _result(parts: Sequence[Any], *, plans: Sequence[Plan], partial: bool) -> list[PubResult]:

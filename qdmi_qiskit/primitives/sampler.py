@@ -105,13 +105,16 @@ class SamplerV2(BaseSamplerV2):
     def _begun(
         self, pubs: Sequence[SamplerPub], seed: int | None, call: int, ledger: Ledger | None
     ) -> tuple[Run, Callable[..., list[SamplerPubResult]]]:
-        spec = self._device.spec
+        spec, compiled = self._device.spec, self._device.compiled
+        cheap = spec.capabilities.formats[:1] == ("qiskit",)  # to write, against to compare
+        frozen = [pub.circuit if cheap else compiled.frozen(pub.circuit) for pub in pubs]
         run = start(
             self._device.session,
             spec,
-            [_request(pub) for pub in pubs],
+            [_request(pub, circuit) for pub, circuit in zip(pubs, frozen, strict=True)],
             seeds=None if seed is None else seeds(seed, call=call),
             stage=None if ledger is None else ledger.stage(0, last=True),
+            compiled=compiled,
         )
         return run, partial(_result, pubs=pubs, ordered=spec.capabilities.ordered_shots)
 
@@ -179,8 +182,7 @@ def _check(pub: SamplerPub, index: int) -> None:
         ) from error
 
 
-def _request(pub: SamplerPub) -> Request[QuantumCircuit]:
-    circuit = pub.circuit
+def _request(pub: SamplerPub, circuit: QuantumCircuit) -> Request[QuantumCircuit]:
     return Request(
         circuit, points_of(pub), pub.shots, circuit.num_clbits, writes=writes_bits(circuit)
     )
