@@ -74,11 +74,12 @@ def test_profiles_resolve(home, monkeypatch):
     file = home / "config.toml"
     file.write_text(body)
     names = config.profiles(file)
-    assert names == ("gpu", "hardware", "sim", "twin")
+    assert names == ("gpu", "hardware", "rehearsal", "sim", "twin")
     found = {name: config.resolve(name, config=file) for name in names}
     assert config.resolve(config=file).label == found["sim"].label == "aer"
     assert found["gpu"].options == {"processor": "GPU"}
     assert found["twin"].label == "aer"
+    assert found["rehearsal"].label == "replay:~/recorded/bench.json"
     assert found["twin"].options["noise"] == "~/recorded/bench.json"
     monkeypatch.setenv("BENCH_TOKEN", "sesame")
     assert found["hardware"].options["token"].reveal() == "sesame"
