@@ -339,3 +339,37 @@ def test_debiasing_takes_more_shots_and_no_program_sets():
     given["provider"] = {"errorMitigation": {kind: {"minimumShots": 2500}}}
     caps = spec_from(device(given, "IonQ"), debias=True).capabilities
     assert (caps.min_shots, caps.max_executables) == (2500, 1)
+
+
+def test_version_2_says_the_same_as_version_1_in_its_own_units():
+    """Units `s` and `fraction`, and directions that give a pair's figures to one order."""
+    from qdmi_qiskit.testing.braket_service.documents import garnet
+    from qdmi_qiskit.testing.braket_service.documents.versions import second
+
+    first, plain, directed = (
+        spec_from(Device(each.arn, each.name, each.provider, False, each.document))
+        for each in (garnet(), second(garnet()), second(garnet(), directed=True))
+    )
+    assert plain.sites == first.sites
+    assert plain.operations == first.operations
+    assert directed.sites == first.sites
+    assert operation(directed, "cz").sites.keys() == operation(first, "cz").sites.keys()
+    assert operation(directed, "cz").sites[(0, 1)] == operation(first, "cz").sites[(0, 1)]
+    assert plain.sites[0].t1 == pytest.approx(35e-6, rel=0.2)
+
+
+def test_the_label_of_a_direction_decides_whose_figure_it_is():
+    given = document()
+    given["standardized"]["braketSchemaHeader"]["version"] = "2"
+    given["standardized"]["twoQubitProperties"] = {
+        "1-2": pair(
+            gate("CZ", 0.991, {"control": 1, "target": 2}),
+            gate("CZ", 0.97, {"control": 2, "target": 1}),
+        )
+    }
+    for entry in given["standardized"]["oneQubitProperties"].values():
+        entry["T1"]["unit"] = entry["T2"]["unit"] = "s"
+    spec = spec_from(device(given))
+    sites = operation(spec, "cz").sites
+    assert (sites[0, 1].fidelity, sites[1, 0].fidelity) == (0.991, 0.97)
+    assert [site.t1 for site in spec.sites] == [4e-5, 41.0, 42000.0]

@@ -1,7 +1,9 @@
 """What the service tells of a job reaches the user: price, times, how shots came, what failed."""
 
 import json
-from datetime import datetime
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
@@ -10,9 +12,10 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
-from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.devices.braket import job as job_module
+from qdmi_qiskit.errors import ConfigError, JobFailedError, RejectedError
 from qdmi_qiskit.formats import encoder
-from qdmi_qiskit.model import Task
+from qdmi_qiskit.model import JobStatus, Task
 from qdmi_qiskit.primitives import EstimatorV2, SamplerV2
 from tests.braket.cloud import backend, flipped, session
 
@@ -142,3 +145,87 @@ def test_points_that_failed_are_named_by_the_primitives_and_the_rest_can_be_had(
     evs = job.result(partial=True)[0].data.evs
     assert np.isnan(evs[1])
     assert evs[[0, 2, 3]].tolist() == [-1.0, -1.0, 1.0]
+
+
+def test_debias_end_to_end(service):
+    from braket.device_schema.ionq import IonqDeviceParameters
+
+    device = backend("forte-enterprise-1", debias=True)
+    circuit = flipped(device, 5)
+    before = len(service.tasks)
+    with pytest.raises(ConfigError, match="at least 2500"):
+        device.run(circuit, shots=2499)
+    assert len(service.tasks) == before
+    result = device.run(circuit, shots=2500).result(60)
+    assert result.get_counts() == {"101": 2500}
+    (job,) = result.metadata["device_jobs"]
+    assert job["sharpenedProbabilities"] == {"101": 1.0}
+    request = service.tasks[-1].request
+    sent = IonqDeviceParameters.parse_raw_schema(request["deviceParameters"])
+    assert [scheme.type.name for scheme in sent.errorMitigation] == ["debias"]
+    assert sent.paradigmParameters.qubitCount == 3
+
+
+def test_tasks_of_a_device_are_listed_and_found_again(service):
+    device = backend("cepheus-1-108q", tags={"who": "me"})
+    other = backend("garnet")
+    start = datetime.now(UTC)
+    sent = [device.run(flipped(device, word), shots=10) for word in (1, 2, 4)]
+    other.run(flipped(other, 1), shots=10).result(60)
+    words = [next(iter(job.result(60).get_counts())) for job in sent]
+    listed = session("cepheus-1-108q").tasks(since=start)
+    assert [each["tags"] for each in listed] == [{"who": "me"}] * 3
+    assert [each["shots"] for each in listed] == [10] * 3
+    found = [device.session.job(each["id"]).result()[0].bits[0, 0, 0] for each in listed]
+    assert found == [int(word, 2) for word in reversed(words)]
+    assert len(device.session.tasks(most=2)) == 2
+    assert session("cepheus-1-108q").tasks(since=datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+def test_a_set_of_too_few_shots_is_refused_before_it_is_sent(service):
+    limits = service.devices["garnet"].document["action"]["braket.ir.openqasm.program_set"]
+    limits["minimumTotalShots"] = 50
+    try:
+        device = backend("garnet", cache_seconds=0)
+        before = len(service.tasks)
+        circuits = [flipped(device, word) for word in (1, 2, 4)]
+        with pytest.raises(RejectedError, match="at least 17 for each"):
+            device.run(circuits, shots=16)
+        assert len(service.tasks) == before
+        assert device.run(circuits, shots=17).result(60).success
+        assert device.run(circuits[0], shots=1).result(60).success  # a program, no set
+    finally:
+        del limits["minimumTotalShots"]
+
+
+def test_ctrl_c_while_waiting_leaves_the_task_running(service, monkeypatch):
+    device = backend("sv1")
+    encode = encoder(device.spec.capabilities.formats, device.session.encoders)
+    service.hold("QUEUED")
+    job = device.session.submit([Task(encode(flipped(device, 6)), 20)], key=uuid4().hex)
+
+    def interrupted(_seconds):
+        raise KeyboardInterrupt
+
+    ours = SimpleNamespace(sleep=interrupted, monotonic=time.monotonic)
+    with monkeypatch.context() as patched:
+        patched.setattr(job_module, "time", ours)
+        with pytest.raises(KeyboardInterrupt):
+            job.wait()
+    assert service.count("CancelQuantumTask") == 0
+    service.release()
+    assert job.wait(20) is JobStatus.DONE
+    assert job.result()[0].bits.tolist() == [[[6]] * 20]
+
+
+def test_refresh_does_not_believe_the_disk(service):
+    first = session("garnet")
+    first.spec()
+    asked = service.count("GetDevice")
+    second = session("garnet")
+    second.spec()
+    assert service.count("GetDevice") == asked  # the document is on disk
+    third = session("garnet")
+    third.refresh()
+    third.spec()
+    assert service.count("GetDevice") == asked + 1

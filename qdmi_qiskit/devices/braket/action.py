@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qdmi_qiskit.devices.braket.capability import PROGRAM, PROGRAM_SET
 from qdmi_qiskit.devices.braket.emit import Source, continued
+from qdmi_qiskit.devices.braket.figures import number
 from qdmi_qiskit.errors import ProtocolError, RejectedError
 from qdmi_qiskit.model import Capabilities, Price, Task
 
@@ -36,18 +37,33 @@ def checked(tasks: Sequence[Task], limits: Capabilities) -> tuple[list[Source], 
     shots = {task.shots for task in tasks}
     if len(shots) > 1:
         raise ProtocolError("Braket takes one number of shots per task; the planner sent several")
-    number = shots.pop()
+    each = shots.pop()
     most, total = limits.max_executables or executables, limits.max_total_shots
     if executables > most:
         raise ProtocolError(f"{executables} executables in one task; the device takes {most}")
-    if number < limits.min_shots or number > (limits.max_shots or number):
+    if each < limits.min_shots or each > (limits.max_shots or each):
         raise ProtocolError(
-            f"{number} shots; the device takes {limits.min_shots} to {limits.max_shots}"
+            f"{each} shots; the device takes {limits.min_shots} to {limits.max_shots}"
         )
-    if executables > 1 and number * executables > (total or number * executables):
-        raise ProtocolError(f"{number * executables} shots in one task; the device takes {total}")
+    if executables > 1 and each * executables > (total or each * executables):
+        raise ProtocolError(f"{each * executables} shots in one task; the device takes {total}")
     sources = [_source(task) for task in tasks]
     return sources, executables
+
+
+def check_total(executables: int, shots: int, offered: Mapping[str, Any]) -> None:
+    """Refuse a program set of fewer shots than the device's document wants in all.
+
+    Raises:
+        RejectedError: It is one.
+    """
+    least = number(offered.get("minimumTotalShots")) or 0
+    if executables > 1 and executables * shots < least:
+        raise RejectedError(
+            f"{executables * shots} shots in a program set; the device takes no fewer than "
+            f"{int(least)}: ask for at least {-int(-least // executables)} for each circuit, or "
+            "open the device with program_sets=False"
+        )
 
 
 def _source(task: Task) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from qdmi_qiskit.devices.braket import cache
@@ -45,6 +46,34 @@ def devices(transport: Transport) -> Iterator[Mapping[str, Any]]:
         if not found.get("nextToken"):
             return
         page["nextToken"] = found["nextToken"]
+
+
+def tasks(
+    transport: Transport, arn: str, since: datetime | None, most: int
+) -> list[dict[str, Any]]:
+    """Return what SearchQuantumTasks lists of a device in one region, the newest first."""
+    rules = [{"name": "deviceArn", "operator": "EQUAL", "values": [arn]}]
+    if since is not None:
+        rules.append({"name": "createdAt", "operator": "GTE", "values": [since.isoformat()]})
+    page: dict[str, Any] = {"filters": rules, "maxResults": 100}
+    found: list[Mapping[str, Any]] = []
+    while True:
+        listed = transport.call("search_quantum_tasks", "looking for tasks", **page)
+        found += listed.get("quantumTasks", [])
+        if not listed.get("nextToken"):
+            break
+        page["nextToken"] = listed["nextToken"]
+    found.sort(key=lambda each: each["createdAt"], reverse=True)
+    return [
+        {
+            "id": str(each["quantumTaskArn"]),
+            "status": str(each["status"]),
+            "shots": int(each["shots"]),
+            "submitted_at": each["createdAt"].isoformat(),
+            "tags": dict(each.get("tags") or {}),
+        }
+        for each in found[:most]
+    ]
 
 
 def usable(entry: Mapping[str, Any]) -> bool:

@@ -13,14 +13,20 @@ from typing import Any
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.braket import cache
-from qdmi_qiskit.devices.braket.action import action_of, checked, cost, debiased, token
-from qdmi_qiskit.devices.braket.capability import FORMAT, Device, dialect_of
+from qdmi_qiskit.devices.braket.action import action_of, check_total, checked, cost, debiased, token
+from qdmi_qiskit.devices.braket.capability import (
+    FORMAT,
+    PROGRAM_SET,
+    Device,
+    action,
+    dialect_of,
+)
 from qdmi_qiskit.devices.braket.emit import Dialect, write
 from qdmi_qiskit.devices.braket.faults import anonymous
 from qdmi_qiskit.devices.braket.figures import table
 from qdmi_qiskit.devices.braket.gates import GATES
 from qdmi_qiskit.devices.braket.job import BraketJob
-from qdmi_qiskit.devices.braket.lookup import connect, region_of
+from qdmi_qiskit.devices.braket.lookup import connect, region_of, tasks
 from qdmi_qiskit.devices.braket.options import CloudOptions
 from qdmi_qiskit.devices.braket.results import Part
 from qdmi_qiskit.devices.braket.spec import spec_from
@@ -72,6 +78,10 @@ class BraketSession(Session):
         if opened:
             self._refresh()
         return self._spec
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._opened = True
 
     def _refresh(self) -> tuple[str, Any]:
         device, status, queues = self._fetch()
@@ -133,6 +143,7 @@ class BraketSession(Session):
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> BraketJob:
         sources, executables = checked(tasks, self._spec.capabilities)
+        check_total(executables, tasks[0].shots, action(self._device, PROGRAM_SET))
         name, shots = token(key), tasks[0].shots * executables
         request = self._request(max(source.qubits for source in sources))
         bucket, prefix = self._transport.destination()
@@ -199,6 +210,20 @@ class BraketSession(Session):
 
     def job(self, job_id: str) -> BraketJob:
         return self._found(job_id, None)
+
+    def tasks(self, since: datetime | None = None, most: int = 100) -> list[dict[str, Any]]:
+        """List the account's tasks on this device, whoever sent them, the newest first.
+
+        Args:
+            since: Only those made at this time or later; without it the service may send many
+                pages, of a hundred each.
+            most: How many to return.
+
+        Returns:
+            For each `id` (which `job` takes), `status` in Braket's words, `shots`,
+            `submitted_at` and `tags`.
+        """
+        return tasks(self._transport, self._arn, since, most)
 
     def follow(self, job_id: str, tasks: Sequence[Task]) -> BraketJob:
         sources, _ = checked(tasks, self._spec.capabilities)
