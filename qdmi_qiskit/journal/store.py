@@ -343,7 +343,7 @@ class Journal:
 
     def _shrink(self) -> None:
         with self._reading() as connection:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.executescript("PRAGMA incremental_vacuum")  # execute() frees one page
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
