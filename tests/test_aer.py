@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Gate
+from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import (
     DiagonalGate,
     Initialize,
@@ -20,6 +20,7 @@ from qiskit.circuit.library import (
     U2Gate,
     UCGate,
     UnitaryGate,
+    XXPlusYYGate,
 )
 from qiskit.quantum_info import (
     DensityMatrix,
@@ -558,6 +559,46 @@ def test_a_gate_that_aer_lacks_works_without_noise_in_blocks_and_in_exact_values
         block.iswap(0, 1)
     block.measure([0, 1], [0, 1])
     assert backend.run(block, shots=50).result().get_counts() == {"10": 50}
+
+
+def test_angles_of_a_gate_that_aer_lacks_are_bound_late_and_at_once():
+    """A definition keeps the angles that its gate had when it was made: it must not be reused."""
+    spec = recorded()
+    places = {(0, 1): Figures(), (1, 0): Figures()}
+    gate = Operation("xx_plus_yy", 2, ("theta", "beta"), places)
+    backend = twin(replace(spec, operations=(*spec.operations, gate)))
+    theta = Parameter("t")
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    circuit.append(XXPlusYYGate(theta, 0.4), [0, 1])
+    circuit.measure([0, 1], [0, 1])
+    isa = backend.pass_manager(1).run(circuit)
+    assert "xx_plus_yy" in isa.count_ops()
+    values = np.array([0.6, 1.9, np.pi])
+    wanted = np.sin(values / 2) ** 2  # the excitation has gone over
+    data = SamplerV2(backend, seed=3).run([(isa, values)], shots=SHOTS).result()[0].data.c
+    for k, chance in enumerate(wanted):
+        assert near(data[k].slice_bits(1).bitcount().mean(), chance)
+        counts = backend.run(isa.assign_parameters([values[k]]), shots=SHOTS, seed=k + 1)
+        assert near(counts.result().get_counts().get("10", 0) / SHOTS, chance)
+
+
+def test_a_move_takes_a_state_to_the_resonator_and_back_at_its_price():
+    spec = recorded()
+    move = Operation("move", 2, (), {(0, 1): Figures(fidelity=0.91)})
+    backend = twin(replace(spec, operations=(*spec.operations, move)))
+    gate = backend.target.operation_from_name("move")
+    there, back = QuantumCircuit(2, 2), QuantumCircuit(2, 2)
+    for circuit, moves in ((there, 1), (back, 2)):
+        circuit.x(0)
+        for _ in range(moves):
+            circuit.append(gate, [0, 1])
+        circuit.measure([0, 1], [0, 1])
+    p = (1 - 0.91) / (1 - 1 / 4)  # a depolarised qubit is wrong half of the time
+    for circuit, bit, kept in ((there, 1, 1 - p), (back, 0, (1 - p) ** 2)):
+        data = SamplerV2(backend, seed=5).run([circuit], shots=SHOTS).result()[0].data.c
+        assert near(data.slice_bits(bit).bitcount().mean(), (1 + kept) / 2)
+        assert near(data.slice_bits(1 - bit).bitcount().mean(), (1 - kept) / 2)
 
 
 def test_what_nobody_can_simulate_is_left_out_and_said(caplog):

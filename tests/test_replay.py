@@ -18,6 +18,7 @@ from scipy.stats import chi2
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, recordings, spec_json
 from qdmi_qiskit.devices.aer import driver as aer
 from qdmi_qiskit.devices.aer.noise import gate_error, operation_error
+from qdmi_qiskit.devices.aer.recorded import RecordedDevice
 from qdmi_qiskit.devices.replay import driver
 from qdmi_qiskit.errors import ConfigError, ProtocolError, RejectedError
 from qdmi_qiskit.model import Calibration, DeviceStatus, Figures, Operation, Program, Task
@@ -244,6 +245,21 @@ def test_a_sweep_on_the_large_lattice_has_the_right_points_and_bits():
     data = SamplerV2(backend, seed=9).run([(isa, values)], shots=4000).result()[0].data.c
     rates = [[data[k].slice_bits(bit).bitcount().mean() for bit in range(3)] for k in range(3)]
     np.testing.assert_allclose(rates, [[0, 1, 0], [0, 1, 0.5], [0, 1, 1]], atol=0.06)
+
+
+def test_aer_is_given_the_noise_of_the_gates_in_use_and_simulates_their_qubits():
+    """All of a lattice would cost seconds a run, and 107 qubits fit into no memory."""
+    device = RecordedDevice(recordings.load("lattice107"), ["sx", "x", "rz", "cz"])
+    circuit = QuantumCircuit(107, 2)
+    circuit.x(105)
+    circuit.cz(105, 106)
+    circuit.measure([106, 105], [0, 1])
+    errors = device.noise([circuit]).to_dict()["errors"]
+    told = sorted((each["operations"][0], *each["gate_qubits"][0]) for each in errors)
+    assert told == [("cz", 105, 106), ("measure", 105), ("measure", 106), ("x", 105)]
+    backend = QDMIProvider().get_backend("replay:lattice107")
+    counts = backend.run(circuit, shots=500, seed=1).result().get_counts()
+    assert counts["10"] > 440
 
 
 def test_estimates_see_the_noise():
