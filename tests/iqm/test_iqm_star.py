@@ -98,6 +98,11 @@ def test_delays_barriers_and_keys_go_through_the_router():
     found = {each["name"]: each["args"] for each in wire["instructions"]}
     assert found["prx"]["angle"] == 0.25
     assert found["delay"] == {"duration": 5e-8}
+    order = names(wire)
+    (barrier,) = (k for k, name in enumerate(order) if name == "barrier")
+    assert wire["instructions"][barrier]["locus"] == ["QB1", "QB2"]
+    assert order.index("delay") < barrier < order.index("measure")
+    assert [name for name in order[:barrier] if name == "cz"] == ["cz"]
     keys = [each["args"]["key"] for each in wire["instructions"] if each["name"] == "measure"]
     assert sorted(keys) == ["c_2_0_0", "c_2_0_1"]
 
