@@ -12,12 +12,14 @@ from qdmi_qiskit.devices.braket import transport as transport_module
 from qdmi_qiskit.devices.braket.transport import Pace
 from qdmi_qiskit.errors import (
     ConfigError,
+    JobFailedError,
     RejectedError,
     SubmitUnknownError,
     UnavailableError,
 )
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import Task
+from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.cloud import backend, flipped, session
 
 
@@ -52,6 +54,54 @@ def test_a_fault_that_passes_makes_one_task(service, device, fault):
     job.wait(20)
     assert job.result()[0].bits.tolist() == [[[5]] * 10]
     assert created(service, key) == 1
+
+
+def test_a_storm_makes_one_task_for_each_key_and_loses_no_result(service):
+    """Everything at once: throttled, failing, dropped before and after, restarted, slow S3."""
+    device = backend("sv1", attempts=12)
+    kinds = [flipped(device, word) for word in range(8)]
+    words = [k * 3 % 8 for k in range(30)]
+    before = len(service.tasks)
+    service.faults.drop("CreateQuantumTask", accepted=True)  # the first, which run() sends itself
+    service.faults.delay("GetObject", 0.02)
+    service.latency = 0.03
+    job = device.run([kinds[word] for word in words], shots=5)
+    for operation in ("CreateQuantumTask", "GetQuantumTask", "GetObject"):  # the rest, by threads
+        service.faults.throttle(operation, 2)
+        service.faults.refuse(operation, 2)
+        service.faults.drop(operation, 2)
+        service.faults.drop(operation, 2, accepted=True)
+    service.restart()
+    counts = job.result(120).get_counts()
+    assert counts == [{f"{word:03b}": 5} for word in words]
+    assert len(service.tasks) == before + 30
+    assert set(service.tasks_per_token.values()) == {1}
+
+
+@pytest.mark.parametrize("ending", ["FAILED", "CANCELLED"])
+def test_a_task_that_ends_badly_is_not_sent_again(service, ending):
+    device = backend("sv1")
+    before = len(service.tasks)
+    service.faults.end_tasks(ending, "midway", times=None)
+    job = device.run([flipped(device, word) for word in (1, 2, 3)], shots=5)
+    for _ in range(2):
+        with pytest.raises(JobFailedError):
+            job.result(60)
+    assert len(service.tasks) == before + 3
+
+
+@pytest.mark.usefixtures("_no_aws")
+def test_a_hundred_tasks_stay_within_the_documented_rate():
+    """The service throttles above it and would have been asked more than a hundred times."""
+    with BraketService(step=0.0, rates=True) as strict, strict.activated("us-east-1"):
+        device = backend("sv1", poll_interval=1.0)
+        circuit = flipped(device, 6)
+        counts = device.run([circuit] * 100, shots=5).result(120).get_counts()
+        assert counts == [{"110": 5}] * 100
+        assert strict.count("CreateQuantumTask") == 100
+        assert all(
+            call.status < 400 for call in strict.calls if call.operation == "CreateQuantumTask"
+        )
 
 
 def test_a_line_that_stays_broken_leaves_it_open_and_the_key_settles_it(service, device):
