@@ -72,7 +72,12 @@ class QDMIBackend(BackendV2):
         return f"<QDMIBackend {self.name!r}: {self._spec.name}, {self.num_qubits} qubits>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pass_managers": {}, "compiled": Compiled()}  # made again
+        made = ("_pass_managers", "compiled")  # they do not pickle
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pass_managers, self.compiled = {}, Compiled()
 
     def _snapshot(self) -> None:
         self._spec = self.session.spec()
