@@ -1,4 +1,4 @@
-"""Devices for the tests: the C test device, built once per version of QDMI, and what is installed."""
+"""Devices for the tests: what is installed, and the C test device, built once per version."""
 
 from __future__ import annotations
 
@@ -45,11 +45,8 @@ def folder():
 
 
 @cache
-def test_library(minor, prefix=PREFIX):
+def c_library(minor, prefix=PREFIX):
     return build(folder(), minor, prefix)
-
-
-test_library.__test__ = False
 
 
 def opened(name, words="", **options):
@@ -59,5 +56,5 @@ def opened(name, words="", **options):
     if words:
         options["custom1"] = words
     prefix = options.setdefault("prefix", PREFIX)
-    library = test_library(int(name.rpartition(".")[2]), prefix)
+    library = c_library(int(name.rpartition(".")[2]), prefix)
     return driver.open("", library=str(library), **options)

@@ -46,6 +46,7 @@ class Profile:
         zeroes: What OpenQASM 3 makes of bits that nothing measures.
         again: Whether a qubit can be measured twice with nothing between. DDSIM 3.9 loses the
             first outcome then, and with a barrier between it does not.
+        wrong: Operations, by Qiskit's names, that the library runs as something else.
         words: How OpenQASM 3 writes operations that the library lists under names that its own
             parser does not know.
         names: Operations that are named otherwise than everybody else does.
@@ -63,6 +64,7 @@ class Profile:
     retrieve: bool | None = None
     zeroes: Zeroes = "stated"
     again: bool = True
+    wrong: frozenset[str] = frozenset()
     words: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     custom: Mapping[SessionParameter, Literal["uint"]] = field(default_factory=dict)
@@ -80,7 +82,6 @@ _DDSIM = {
     "cs": "ctrl @ s",
     "csdg": "ctrl @ sdg",
     "csx": "ctrl @ sx",
-    "cu3": "ctrl @ u3",
     "mcphase": "ctrl({n}) @ p",
 }
 _CONFIG = (SessionParameter.CUSTOM1, SessionParameter.CUSTOM2)
@@ -96,6 +97,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             seed=True,
             retrieve=False,
             words=_DDSIM,
+            wrong=frozenset({"cu3"}),  # 4.1 gives its target other phases than Qiskit, 3.9 none
             most_sites=1024,
         ),
         "MQT_SC": Profile(config=_CONFIG, retrieve=False, here=True),

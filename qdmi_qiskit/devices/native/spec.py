@@ -62,6 +62,8 @@ def reading(raw: RawDevice, profile: Profile) -> Reading:
     operations, names, gates = [], dict[str, str](), dict[str, Any]()
     for operation in raw.operations:
         name = _name(operation, profile)
+        if name in profile.wrong:
+            continue
         if name in names:  # listed twice, or under two names: the first counts
             continue
         names[name] = operation.name

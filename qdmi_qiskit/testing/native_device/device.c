@@ -537,7 +537,7 @@ int FN(device_job_wait)(job *j, size_t timeout) {
   if (j->run->state == CREATED) return misuse(BADSTATE);
   if (told(j->owner, "early-wait")) return SUCCESS;
   if (told(j->owner, "endless")) {
-    while (timeout == 0 || timeout--) {
+    for (size_t left = timeout; timeout == 0 || left; left--) {
       struct timespec pause = {0, 20000000}; /* a second here is 20 ms: tests are in a hurry */
       nanosleep(&pause, NULL);
     }
