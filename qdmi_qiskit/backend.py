@@ -76,8 +76,7 @@ class QDMIBackend(BackendV2):
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._pass_managers, self.compiled = {}, Compiled()
+        self.__dict__.update(state, _pass_managers={}, compiled=Compiled())
 
     def _snapshot(self) -> None:
         self._spec = self.session.spec()
