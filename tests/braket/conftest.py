@@ -34,3 +34,47 @@ def service(running_service, _no_aws):
         running_service.faults.clear()
         running_service.release()
         running_service.latency = 0.0
+
+
+@pytest.fixture(scope="module")
+def _one_service():
+    from qdmi_qiskit.testing.braket_service import BraketService
+    from tests.braket.service_user import BUCKET, REGION
+
+    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def _one_user(_one_service):
+    from tests.braket.service_user import User
+
+    user = User(_one_service)
+    yield user
+    user.close()
+
+
+@pytest.fixture
+def shared(_one_service):
+    """The service of a module, of which no test leaves anything held or broken."""
+    yield _one_service
+    _one_service.faults.clear()
+    _one_service.release()
+    assert _one_service.blunders == []
+
+
+@pytest.fixture
+def user(shared, _one_user):
+    """A user of its Garnet, with boto3."""
+    return _one_user
+
+
+@pytest.fixture
+def fresh():
+    """A service of its own."""
+    from qdmi_qiskit.testing.braket_service import BraketService
+    from tests.braket.service_user import BUCKET, REGION
+
+    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
+        yield running
+        assert running.blunders == []

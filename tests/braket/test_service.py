@@ -11,12 +11,8 @@ import threading
 import time
 from urllib.parse import quote
 
-import pytest
-
-pytest.importorskip("boto3")
-pytest.importorskip("braket.default_simulator")
-
 import boto3
+import pytest
 from botocore.exceptions import (
     ClientError,
 )
@@ -26,33 +22,6 @@ from qdmi_qiskit.testing.braket_service import BraketService, fixture
 from qdmi_qiskit.testing.braket_service.documents.parts import PROGRAM, PROGRAM_SET
 from qdmi_qiskit.testing.braket_service.rehearse import rehearse, separate
 from tests.braket.service_user import BUCKET, PI, REGION, User, box, program, program_set
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def user(shared):
-    """A user of Garnet, whose every test leaves nothing held and no fault behind."""
-    return User(shared)
-
-
-@pytest.fixture(autouse=True)
-def _clean(shared):
-    yield
-    shared.faults.clear()
-    shared.release()
-    assert shared.blunders == []
-
-
-@pytest.fixture
-def fresh():
-    """A service of its own."""
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
 
 
 def test_columns_are_measured_bits_in_order(user):

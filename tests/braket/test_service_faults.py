@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-
-pytest.importorskip("boto3")
-pytest.importorskip("braket.default_simulator")
-
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -22,33 +18,6 @@ from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.service_user import BUCKET, REGION, User, box, program
 
 ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def user(shared):
-    """A user of Garnet, whose every test leaves nothing held and no fault behind."""
-    return User(shared)
-
-
-@pytest.fixture(autouse=True)
-def _clean(shared):
-    yield
-    shared.faults.clear()
-    shared.release()
-    assert shared.blunders == []
-
-
-@pytest.fixture
-def fresh():
-    """A service of its own."""
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
 
 
 FAULTS = {

@@ -5,44 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-
-pytest.importorskip("boto3")
-pytest.importorskip("braket.default_simulator")
-
 from botocore.exceptions import (
     ClientError,
 )
 
-from qdmi_qiskit.testing.braket_service import BraketService
-from tests.braket.service_user import BUCKET, PI, REGION, User, box, program, program_set
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def user(shared):
-    """A user of Garnet, whose every test leaves nothing held and no fault behind."""
-    return User(shared)
-
-
-@pytest.fixture(autouse=True)
-def _clean(shared):
-    yield
-    shared.faults.clear()
-    shared.release()
-    assert shared.blunders == []
-
-
-@pytest.fixture
-def fresh():
-    """A service of its own."""
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-
+from tests.braket.service_user import PI, REGION, User, box, program, program_set
 
 VIRTUAL = "OPENQASM 3.0;\nqubit[2] q;\nbit[2] b;\n"
 REFUSED = {

@@ -6,10 +6,6 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-
-pytest.importorskip("boto3")
-pytest.importorskip("braket.default_simulator")
-
 from botocore.exceptions import (
     ClientError,
 )
@@ -21,15 +17,13 @@ STATES = ("CREATED", "QUEUED", "RUNNING")
 
 
 @pytest.fixture
-def service():
-    with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
-        yield running
-        assert running.blunders == []
+def service(fresh):
+    return fresh
 
 
 @pytest.fixture
 def user(service):
-    """A user of Garnet."""
+    """A user of its Garnet."""
     return User(service)
 
 
