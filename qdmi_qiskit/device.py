@@ -74,13 +74,17 @@ class Job(ABC):
         Raises:
             TimeoutError: The job is still not final. It keeps running.
         """
+        status = self.status()
+        if status.final:
+            return status
         start, pause = time.monotonic(), 0.05
-        while not (status := self.status()).final:
+        while not status.final:
             left = None if timeout is None else start + timeout - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError(f"job {self.id} is still {status.value} after {timeout} s")
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * 1.5, 5.0)
+            status = self.status()
         return status
 
 

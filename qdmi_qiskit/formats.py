@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
 from qdmi_qiskit.model import Basis, Program, Values
 from qdmi_qiskit.plan import Codec
-from qdmi_qiskit.templates import template
+from qdmi_qiskit.templates import Template, template
 
 
 def _qiskit(circuit: QuantumCircuit) -> Any:
@@ -47,7 +47,7 @@ ENCODERS: Mapping[str, Callable[[QuantumCircuit], Any]] = {
 """The wire formats that are nobody's in particular."""
 
 _WORTH = 2
-"""Points from which on a template of the text pays."""
+"""Points from which on a template of the text pays, if it is not kept for the next call."""
 
 
 def encoder(
@@ -58,16 +58,15 @@ def encoder(
     Raises:
         UnsupportedError: We know none of `formats`.
     """
-    name, write = chosen(formats, extra)
+    return partial(_program, *chosen(formats, extra))
 
-    def encode(circuit: QuantumCircuit) -> Program:
-        if not circuit.num_parameters:
-            return Program(name, _written(write, circuit, name), circuit.num_clbits)
-        plain = without_phase(circuit)
-        names = tuple(parameter.name for parameter in plain.parameters)
-        return Program(name, _written(write, plain, name), circuit.num_clbits, names)
 
-    return encode
+def _program(name: str, write: Callable[[Any], Any], circuit: QuantumCircuit) -> Program:
+    if not circuit.num_parameters:
+        return Program(name, _written(write, circuit, name), circuit.num_clbits)
+    plain = without_phase(circuit)
+    names = tuple(parameter.name for parameter in plain.parameters)
+    return Program(name, _written(write, plain, name), circuit.num_clbits, names)
 
 
 def chosen(
@@ -158,27 +157,36 @@ def codec(
         compiled: What was made of the same circuits before.
     """
     encode = encoder(formats, extra)
-    made = Compiled() if compiled is None else compiled
+    bound = partial(_bound, formats, extra, compiled)
+    return Codec(encode if compiled is None else partial(_once, compiled, encode), bound, measured)
 
-    def encoded(circuit: QuantumCircuit) -> Program:
-        program: Program = made.product(circuit, "program", partial(encode, circuit))
-        return program
 
-    def bound(circuit: QuantumCircuit, values: Values) -> Iterator[Program]:
-        plain = without_phase(circuit)
-        if plain.num_parameters and len(values) >= _WORTH:
-            name, write = chosen(formats, extra)
-            text = made.product(
-                circuit, "text", lambda: template(plain, partial(_written, write, name=name))
-            )
-            if text is not None:
-                for payload in text.texts(values):
-                    yield Program(name, payload, circuit.num_clbits)
-                return
+def _once(
+    compiled: Compiled, encode: Callable[[QuantumCircuit], Program], circuit: QuantumCircuit
+) -> Program:
+    program: Program = compiled.product(circuit, "program", partial(encode, circuit))
+    return program
+
+
+def _bound(
+    formats: tuple[str, ...],
+    extra: Mapping[str, Callable[[Any], Any]],
+    compiled: Compiled | None,
+    circuit: QuantumCircuit,
+    values: Values,
+) -> Iterator[Program]:
+    name, write = chosen(formats, extra)
+    plain = without_phase(circuit)
+    text: Template | None = None
+    if plain.num_parameters and (compiled is not None or len(values) >= _WORTH):
+        make = partial(template, plain, partial(_written, write, name=name))
+        text = make() if compiled is None else compiled.product(circuit, "text", make)
+    if text is not None:
+        for payload in text.texts(values):
+            yield Program(name, payload, circuit.num_clbits)
+    else:
         for row in values:
-            yield encode(bind(plain, row))
-
-    return Codec(encoded, bound, measured)
+            yield _program(name, write, bind(plain, row))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +47,7 @@ class Request(Generic[C]):
         return Shape(len(self.values), self.shots, self.num_bits)
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """The size of one outcome."""
 
     points: int
@@ -56,8 +55,7 @@ class Shape:
     num_bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the outcome of one task belongs; half-open ranges."""
 
     request: int
@@ -65,8 +63,7 @@ class Place:
     shots: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One job: its tasks, and where each outcome belongs."""
 
     tasks: tuple[Task, ...]
@@ -110,22 +107,20 @@ def plan(
     Raises:
         ConfigError: A request has fewer shots than the device allows.
     """
-    if not capabilities.bases:
-        requests = [_with_measurement(request, codec) for request in requests]
     programs: dict[int, Program] = {}
-    pieces = [
-        piece
-        for index, request in enumerate(requests)
-        if request.writes
-        for piece in _pieces(index, request, capabilities, codec, programs, seeds)
-    ]
+    pieces: list[Piece] = []
+    for index, request in enumerate(requests):
+        if not request.writes:
+            continue
+        if request.basis is None or capabilities.bases:
+            asked = request
+        else:
+            circuit = codec.measured(request.circuit, request.basis)
+            asked = replace(request, circuit=circuit, basis=None)
+        pieces += _pieces(index, asked, capabilities, codec, programs, seeds)
+    if len(pieces) == 1:
+        return (_chunk(pieces),)
     return tuple(_pack(pieces, capabilities))
-
-
-def _with_measurement(request: Request[C], codec: Codec[C]) -> Request[C]:
-    if request.basis is None:
-        return request
-    return replace(request, circuit=codec.measured(request.circuit, request.basis), basis=None)
 
 
 def _pieces(
@@ -141,7 +136,8 @@ def _pieces(
             f"{request.shots} shots asked, but the device takes no fewer than {caps.min_shots} "
             f"per circuit: ask for at least {caps.min_shots}"
         )
-    cuts = _cuts(request.shots, caps)
+    unlimited = caps.max_shots is None and caps.max_total_shots is None
+    cuts = ((0, request.shots),) if unlimited else _cuts(request.shots, caps)
     tables: Iterable[tuple[tuple[int, int], Program, Values]]
     if not caps.sweeps:
         tables = _rows(request, codec)
@@ -198,7 +194,7 @@ def _rows(
 
 
 def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+    return min([limit for limit in limits if limit is not None], default=None)
 
 
 def _ranges(total: int, limit: int | None) -> Iterator[tuple[int, int]]:
@@ -212,9 +208,6 @@ def _ranges(total: int, limit: int | None) -> Iterator[tuple[int, int]]:
 
 
 def _pack(pieces: Sequence[Piece], caps: Capabilities) -> Iterator[Chunk]:
-    if len(pieces) == 1:
-        yield _chunk(pieces)
-        return
     if not caps.mixed_shots:
         pieces = sorted(pieces, key=lambda piece: piece[0].shots)
     batch: list[Piece] = []
@@ -236,7 +229,7 @@ def _pack(pieces: Sequence[Piece], caps: Capabilities) -> Iterator[Chunk]:
 
 
 def _chunk(batch: Sequence[Piece]) -> Chunk:
-    return Chunk(tuple(task for task, _ in batch), tuple(place for _, place in batch))
+    return Chunk(tuple([task for task, _ in batch]), tuple([place for _, place in batch]))
 
 
 def merge(
@@ -287,7 +280,7 @@ def _append(out: Bits, kept: npt.NDArray[np.int64], place: Place, shots: Shots) 
 
 
 def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:
-    points, number = (b - a for a, b in (place.points, place.shots))
+    points, number = place.points[1] - place.points[0], place.shots[1] - place.shots[0]
     want = (points, number, bits.num_bytes(shape.num_bits))
     if shots.bits.shape != want or shots.bits.dtype != np.uint8:
         raise ProtocolError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,6 @@ from typing import Any, TypeVar
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
 from qdmi_qiskit.formats import Compiled, codec
@@ -149,6 +147,8 @@ class Run:
 
     def _finished(self, timeout: float | None) -> list[JobStatus | None]:
         """Wait for the jobs; of one that could not be sent there is no status."""
+        if len(self._jobs) == 1 and isinstance(self._jobs[0], _Sent):
+            return [self._jobs[0].result().wait(timeout)]
         end = None if timeout is None else time.monotonic() + timeout
         found: list[JobStatus | None] = []
         for some in _batches(self._jobs):
@@ -200,6 +200,8 @@ class Run:
         self, ended: Sequence[JobStatus | None], *, partial: bool
     ) -> tuple[list[tuple[Shots, ...]], bool]:
         """Return the outcome of every chunk, and whether each of them has one."""
+        if len(ended) == 1 and not partial:
+            return [self._outcome_of(0, ended[0])], True
         whole = True
 
         def gather(index: int) -> tuple[Shots, ...]:
@@ -348,7 +350,7 @@ def start(
     if stage is not None:
         stage.begin(session, spec, chunks)
         key = stage.key
-    return Run(session, spec, shapes, chunks, key or secrets.token_hex(16), stage)
+    return Run(session, spec, shapes, chunks, key or os.urandom(16).hex(), stage)
 
 
 _SIZES: Codec[int] = Codec(
@@ -389,7 +391,9 @@ def seeds(seed: int, *, call: int = 0) -> Iterator[int]:
 
 def _check_size(requests: Sequence[Request[QuantumCircuit]]) -> None:
     """Refuse what could never be held, before a device is asked (or paid) for it."""
-    wanted = sum(len(r.values) * r.shots * max(num_bytes(r.num_bits), 1) for r in requests)
+    wanted = 0
+    for r in requests:
+        wanted += len(r.values) * r.shots * (r.num_bits // 8 + 1)
     if wanted < _SMALL:
         return
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
