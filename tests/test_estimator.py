@@ -270,15 +270,24 @@ def relaxation_fidelity(sites, time: float) -> float:
 
 
 def after(rho: DensityMatrix, qubits, sites, figures: Figures) -> DensityMatrix:
-    """Relaxation for the gate's duration, then depolarising down to the gate's fidelity."""
-    for qubit, site in zip(qubits, sites, strict=True):
-        rho = relaxed(rho, qubit, site, figures.duration)
+    """Relaxation for the gate's duration, and depolarising down to the gate's fidelity.
+
+    A qubit whose T2 exceeds its T1 relaxes after that, the others before.
+    """
+    pairs = list(zip(qubits, sites, strict=True))
+    for qubit, site in pairs:
+        if site.t2 <= site.t1:
+            rho = relaxed(rho, qubit, site, figures.duration)
     dim = 2 ** len(qubits)
     alone = relaxation_fidelity(sites, figures.duration)
     mix = (alone - figures.fidelity) / (alone - 1 / dim)
     assert 0 < mix < 1
     mixed = rho.evolve(Kraus(_depolarised(dim)), qubits)
-    return DensityMatrix((1 - mix) * rho.data + mix * mixed.data)
+    rho = DensityMatrix((1 - mix) * rho.data + mix * mixed.data)
+    for qubit, site in pairs:
+        if site.t2 > site.t1:
+            rho = relaxed(rho, qubit, site, figures.duration)
+    return rho
 
 
 def _depolarised(dim: int):
