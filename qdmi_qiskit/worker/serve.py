@@ -89,7 +89,9 @@ class Worker:
             try:
                 run = self._runs[number] = self._started(message)
             except Exception as error:  # noqa: BLE001 - as above
-                self._say({"call": call, "error": words.from_error(error)})
+                refusal = words.from_error(error)
+                self._say({"call": call, "error": refusal}, more=True)
+                self._say({"job": number, "end": JobStatus.FAILED.value, "error": refusal})
                 return
             self._say({"call": call}, more=True)
             self._say({"job": number, **self._ended(run)})

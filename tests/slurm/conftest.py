@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import pytest
 
@@ -30,7 +31,9 @@ def cluster():
 def idle(cluster):
     """The cluster, on which a test leaves no job behind."""
     yield cluster
-    left = cluster.jobs()
+    end = time.monotonic() + 5
+    while (left := cluster.jobs()) and time.monotonic() < end:
+        time.sleep(0.1)  # COMPLETING
     cluster.run("scancel", *left)
     assert not left, f"jobs {left} are still there"
 

@@ -29,7 +29,7 @@ from qdmi_qiskit.errors import ConfigError, QdmiError, UnavailableError
 _log = logging.getLogger(__name__)
 
 WORKER = "qdmi_qiskit.worker"
-_GRACE = 10.0  # seconds for srun to end by itself
+_POLITE, _GRACE = 2.0, 10.0  # seconds for srun to end by itself, and when told to
 _NEWS = ("Unable to contact", "Socket timed out", "Zero Bytes", "Connection refused")
 
 # prctl(PR_SET_PDEATHSIG, SIGTERM), then srun. Done in Python because a hook between fork and exec
@@ -262,9 +262,21 @@ class Allocation:
             f"the allocation {self._where()} has ended{state}" + (f": {said}" if said else "")
         )
 
-    def close(self) -> None:
-        """Give the allocation back; returns when Slurm has it."""
+    @property
+    def busy(self) -> bool:
+        """Whether some job of it is not final."""
+        return bool(self._listeners)
+
+    def close(self, *, by_force: bool = False) -> None:
+        """Give the allocation back; returns when Slurm has it.
+
+        Args:
+            by_force: Whether the worker is known to hear nothing.
+        """
         self._closing = True
+        if by_force:
+            with suppress(QdmiError):
+                clients.cancel(name=self.name)
         self._end()
         process, end = self._process, time.monotonic() + _GRACE
         if process is None:
@@ -276,11 +288,14 @@ class Allocation:
                     clients.cancel(name=self.name)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
-        try:
-            process.wait(max(end - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            with suppress(QdmiError):
-                clients.cancel(name=self.name)
+        for grace in (_POLITE, _GRACE):
+            try:
+                process.wait(grace)
+                break
+            except subprocess.TimeoutExpired:  # a simulator that holds Python's lock hears nothing
+                with suppress(QdmiError):
+                    clients.cancel(name=self.name)
+        else:
             process.kill()
         if threading.current_thread() is not self._thread:
             self._thread.join(2.0)

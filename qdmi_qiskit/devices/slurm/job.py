@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qdmi_qiskit.device import Job
@@ -15,6 +14,8 @@ from qdmi_qiskit.model import JobStatus, Shots, Task
 
 if TYPE_CHECKING:
     from qdmi_qiskit.devices.slurm.ledger import Ledger
+
+_PATIENCE, _GLANCE = 2.0, 0.5  # seconds for a worker to answer what it need not compute
 
 
 class SlurmJob(Job):
@@ -48,7 +49,10 @@ class SlurmJob(Job):
         message = self._ledger.tasks(self._tasks, hello["qpy"])
         allocation.listen(self._number, self._hear)
         try:
-            allocation.call({"op": "submit", "job": self._number, "key": self._key, **message})
+            asked = {"op": "submit", "job": self._number, "key": self._key, **message}
+            allocation.call(asked, _PATIENCE)
+        except TimeoutError:
+            pass  # it computes already, and holds Python's lock: a refusal would come by `_hear`
         except BaseException:
             allocation.forget(self._number)
             raise
@@ -68,7 +72,7 @@ class SlurmJob(Job):
         self._facts = message.get("jobs", self._facts)
         if message.get("lost"):
             self._answer = {"lost": message.get("why") or str(self._allocation.loss())}
-            self._status = JobStatus.FAILED
+            self._status = JobStatus.CANCELED if self._canceled else JobStatus.FAILED
         else:
             self._answer = message
             self._status = JobStatus(message["end"])
@@ -86,12 +90,16 @@ class SlurmJob(Job):
     def status(self) -> JobStatus:
         if self._final.is_set() or not self._sent:
             return JobStatus.CANCELED if self._canceled and not self._sent else self._status
-        with suppress(QdmiError, TimeoutError):  # the worker may be deep in a simulation
-            answer = self._allocation.call({"op": "status", "job": self._number}, 2.0)
-            if not self._final.is_set():
-                status, self._facts = JobStatus(answer["status"]), answer["jobs"]
-                # Its outcome is still under way to us.
-                self._status = JobStatus.RUNNING if status.final else status
+        try:
+            answer = self._allocation.call({"op": "status", "job": self._number}, _GLANCE)
+        except TimeoutError:  # deep in a simulation that holds Python's lock
+            answer = {"status": JobStatus.RUNNING.value, "jobs": self._facts}
+        except QdmiError:  # it has gone, and `_hear` is about to be told
+            return self._status
+        if not self._final.is_set():
+            status, self._facts = JobStatus(answer["status"]), answer["jobs"]
+            # Its outcome is still under way to us.
+            self._status = JobStatus.RUNNING if status.final else status
         return self._status
 
     def wait(self, timeout: float | None = None) -> JobStatus:
@@ -105,18 +113,23 @@ class SlurmJob(Job):
         if self._final.is_set():
             return
         self._canceled = True
-        if self._sent:
-            try:
-                self._allocation.call({"op": "cancel", "job": self._number}, 30.0)
-            except UnsupportedError:
-                self._canceled = False
-                raise
+        if not self._sent:
+            return
+        try:
+            self._allocation.call({"op": "cancel", "job": self._number}, _PATIENCE)
+        except UnsupportedError:
+            self._canceled = False
+            raise
+        except TimeoutError:  # a simulation that nothing stops but the end of its process
+            self._hear({"end": JobStatus.CANCELED.value})
+            if not self._allocation.busy:
+                self._allocation.close(by_force=True)
 
     def result(self) -> tuple[Shots, ...]:
         if self._canceled and not self._sent:
             raise JobFailedError(f"job {self.id} was canceled in the queue", job_id=self.id)
         self._final.wait()
-        if "lost" in self._answer:
+        if "lost" in self._answer and not self._canceled:
             raise JobFailedError(f"job {self.id} was lost: {self._answer['lost']}", job_id=self.id)
         if self._status is JobStatus.CANCELED:
             raise JobFailedError(f"job {self.id} was canceled", job_id=self.id)

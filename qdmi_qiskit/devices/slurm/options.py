@@ -14,7 +14,7 @@ from qdmi_qiskit.options import DeviceOptions
 
 _TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d+(:\d{1,2}){0,2}")
 _OURS = (
-    "array", "cancel", "chdir", "comment", "export", "export-file", "error", "get-user-env",
+    "array", "cancel", "chdir", "export", "export-file", "error", "get-user-env",
     "input", "job-name", "label", "nodes", "ntasks", "open-mode", "output", "parsable", "pty",
     "time", "wait", "wrap",
 )  # fmt: skip

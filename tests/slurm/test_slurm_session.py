@@ -1,0 +1,364 @@
+"""One allocation, one worker: outcomes, licences, and every way in which it can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import efficient_su2
+
+from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
+from qdmi_qiskit.devices.slurm import driver
+from qdmi_qiskit.errors import ConfigError, JobFailedError, RejectedError, UnavailableError
+from qdmi_qiskit.model import DeviceStatus, JobStatus
+from tests.slurm.works import OPTIONS, backend, crooked, long, until
+
+
+@pytest.fixture
+def slurm(idle):
+    """`slurm:aer`, closed at the end."""
+    found = backend()
+    yield found
+    found.session.close()
+
+
+@pytest.fixture
+def aer():
+    return QDMIProvider().get_backend("aer", num_qubits=5)
+
+
+def ansatz(device):
+    circuit = device.pass_manager().run(efficient_su2(4, reps=2))
+    return circuit, np.linspace(0.1, 2.3, circuit.num_parameters)
+
+
+def test_outcomes_are_those_of_the_device_opened_here(slurm, aer):
+    isa = aer.pass_manager().run(crooked())
+    here, there = (each.run(isa, shots=500, seed=3, memory=True).result() for each in (aer, slurm))
+    assert there.get_memory() == here.get_memory()
+    assert {word[0] + word[2] for word in there.get_memory()} == {"01"}
+    circuit, values = ansatz(aer)
+    pubs = [(circuit, ["ZZII", "XXIZ", "IYYI"], values, 0.05)]
+    here, there = (EstimatorV2(each, seed=5).run(pubs).result()[0].data for each in (aer, slurm))
+    assert np.array_equal(there.evs, here.evs)
+    assert np.array_equal(there.stds, here.stds)
+    measured = circuit.measure_all(inplace=False)
+    points = np.stack([values, values + 0.3])
+    here, there = (
+        SamplerV2(each, seed=7).run([(measured, points)], shots=200).result()[0].data.meas
+        for each in (aer, slurm)
+    )
+    assert np.array_equal(there.array, here.array)
+
+
+def test_exact_values_are_those_of_the_device_opened_here(slurm, aer):
+    circuit, values = ansatz(aer)
+    pubs = [(circuit, ["ZZII", "XXIZ", "IYYI"], values)]
+    here, there = (
+        EstimatorV2(each).run(pubs, precision=0).result()[0].data for each in (aer, slurm)
+    )
+    assert np.array_equal(there.evs, here.evs)
+
+
+def test_the_snapshot_is_the_inner_devices(slurm, aer):
+    assert slurm.num_qubits == 5
+    assert slurm.operation_names == aer.operation_names
+    assert slurm.spec.operations == aer.spec.operations
+    assert slurm.device_status().status is DeviceStatus.IDLE
+
+
+def test_a_circuit_that_was_changed_in_place_is_another_one(slurm):
+    circuit = QuantumCircuit(1, 1)
+    circuit.id(0)
+    circuit.measure(0, 0)
+    assert slurm.run(circuit, shots=20).result().get_counts() == {"0": 20}
+    circuit.data.insert(0, circuit.copy_empty_like().x(0)[0])
+    assert slurm.run(circuit, shots=20).result().get_counts() == {"1": 20}
+
+
+def test_messages_of_any_size_arrive_whole(slurm, aer):
+    isa = aer.pass_manager().run(crooked())
+    here, there = (
+        each.run(isa, shots=200_000, seed=11, memory=True).result() for each in (aer, slurm)
+    )
+    assert there.get_memory() == here.get_memory()
+    deep = QuantumCircuit(5, 1)
+    for k in range(3000):
+        deep.rx(0.001 * k, k % 5)
+        deep.cz(k % 5, (k + 1) % 5)
+    deep.x(0)
+    deep.measure(0, 0)
+    here, there = (each.run(deep, shots=300, seed=2).result().get_counts() for each in (aer, slurm))
+    assert there == here
+
+
+def test_many_threads_share_a_worker(slurm, aer):
+    circuits = []
+    for k in range(12):
+        circuit = QuantumCircuit(4, 4)
+        for bit in range(4):
+            if k >> bit & 1:
+                circuit.x(bit)
+        circuit.measure(range(4), range(4))
+        circuits.append(circuit)
+    jobs = [slurm.run(circuit, shots=300) for circuit in circuits]
+    for k, job in reversed(list(enumerate(jobs))):
+        assert job.result().get_counts() == {f"{k:04b}": 300}
+
+
+def test_the_result_says_where_it_was_made(slurm):
+    (told,) = slurm.run(crooked(), shots=10).result().metadata["device_jobs"]
+    assert told["slurm_job"].isdigit()
+    assert told["node"] in ("n1", "n2")
+    assert told["device_job"]
+
+
+def test_a_licence_is_held_while_a_session_is_open_and_a_third_waits(idle):
+    first, second = backend(), backend()
+    assert idle.licenses()["aer"] == 2
+    third = driver.open("aer", **OPTIONS)
+    opening = threading.Thread(target=third.spec)
+    opening.start()
+    assert until(lambda: "Licenses" in third.status().message)
+    state = third.status()
+    assert state.status is DeviceStatus.BUSY
+    assert state.queue_length == 0
+    assert state.message == "PENDING (Licenses)"
+    first.session.close()
+    assert idle.licenses()["aer"] <= 2
+    opening.join(20)
+    assert third.spec().num_qubits == 5
+    for session in (second.session, third):
+        session.close()
+    assert idle.licenses()["aer"] == 0
+
+
+def test_waiting_has_an_end_and_leaves_nothing(idle):
+    first, second = backend(), backend()
+    with pytest.raises(UnavailableError, match=r"no allocation after 1\.5 s: PENDING"):
+        backend(wait=1.5)
+    assert idle.jobs("PENDING") == []
+    for each in (first, second):
+        each.session.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"licenses": "nosuch:1"}, "Invalid license specification"),
+        ({"partition": "nosuch"}, "invalid partition"),
+        ({"constraint": "gpu"}, "Invalid feature specification"),
+        ({"extra": ("--nodelist=n7",)}, "Invalid node name"),
+    ],
+)
+def test_what_slurm_refuses_is_to_be_corrected(idle, options, words):
+    with pytest.raises(ConfigError, match=f"(?i){words}"):
+        backend(**options)
+
+
+def test_what_the_node_refuses_is_told_in_its_words(idle):
+    with pytest.raises(ConfigError, match="did you mean 'aer'"):
+        backend("slurm:aerr", device_options={})
+    with pytest.raises(ConfigError, match="unknown option 'num_qubit'; did you mean 'num_qubits'"):
+        backend(device_options={"num_qubit": 5})
+    assert until(lambda: idle.jobs() == [])
+
+
+def test_an_interpreter_that_lacks_the_package_says_so(idle):
+    with pytest.raises(UnavailableError, match="No module named"):
+        backend(python="/usr/bin/python3")
+
+
+def test_a_garbage_circuit_is_refused_at_once_and_spoils_nothing(slurm):
+    bent = QuantumCircuit(1, 1)
+    bent.store(bent.clbits[0], True)
+    with pytest.raises(RejectedError, match="measures nothing"):
+        slurm.run(bent)
+    assert slurm.run(crooked(), shots=5).result().success
+
+
+def test_a_banner_on_stdout_leaves_results_intact(idle):
+    prolog = idle.folder / "prolog"
+    prolog.write_text(
+        '#!/bin/sh\necho print Welcome to this fine cluster\nprintf \'print {"job": 1, "end": \'\n'
+    )
+    prolog.chmod(0o755)
+    before = idle.conf.read_text()
+    idle.reconfigure(f"TaskProlog={prolog}")
+    try:
+        slurm = backend()
+        assert set(slurm.run(crooked(), shots=100).result().get_counts()) == {"001", "011"}
+        allocation = slurm.session._allocation
+        assert "Welcome to this fine cluster" in allocation._frames.noise
+        slurm.session.close()
+    finally:
+        idle._write("slurm.conf", before)
+        idle.run("scontrol", "reconfigure")
+
+
+def test_the_time_limit_is_always_given(idle):
+    slurm = backend(time="00:07:00", extra=("--comment=for test",))
+    said = idle.run("squeue", "-h", "-o", "%l|%P|%W|%j").stdout.strip().split("|")
+    assert said[:3] == ["7:00", "quantum", "aer:1"]
+    assert said[3].startswith("qdmi-")
+    slurm.session.close()
+
+
+def test_a_node_is_chosen(idle):
+    for node in ("n1", "n2"):
+        slurm = backend(extra=(f"--nodelist={node}",))
+        assert slurm.run(crooked(), shots=1).result().metadata["device_jobs"][0]["node"] == node
+        slurm.session.close()
+
+
+def test_an_idle_session_gives_its_licence_back_and_takes_another(idle):
+    slurm = backend(idle=0.4)
+    first = slurm.run(crooked(), shots=50).result().metadata["device_jobs"][0]["slurm_job"]
+    assert until(lambda: idle.licenses()["aer"] == 0)
+    assert idle.jobs() == []
+    result = slurm.run(crooked(), shots=50).result()
+    assert set(result.get_counts()) == {"001", "011"}
+    assert int(result.metadata["device_jobs"][0]["slurm_job"]) > int(first)
+    slurm.session.close()
+
+
+def test_a_job_cancelled_by_its_user_ends_and_the_session_goes_on(slurm):
+    job = slurm.run(long(), shots=200_000)
+    assert until(lambda: job.qdmi_status() is JobStatus.RUNNING)
+    assert job.cancel()
+    with pytest.raises(JobFailedError, match="canceled"):
+        job.result()
+    assert set(slurm.run(crooked(), shots=50).result().get_counts()) == {"001", "011"}
+
+
+def test_an_allocation_that_slurm_ends_fails_its_jobs_with_the_reason(idle):
+    slurm = backend()
+    job = slurm.run(long(), shots=200_000)
+    assert until(lambda: idle.jobs("RUNNING"))
+    idle.run("scancel", *idle.jobs())
+    with pytest.raises(JobFailedError, match=r"was lost: the allocation .* CANCELLED"):
+        job.result()
+    assert until(lambda: idle.licenses()["aer"] == 0)
+    # The next call takes a new allocation.
+    assert set(slurm.run(crooked(), shots=50).result().get_counts()) == {"001", "011"}
+    slurm.session.close()
+
+
+def test_closing_gives_the_licence_back_within_a_second(idle):
+    slurm = backend()
+    slurm.run(crooked(), shots=5).result()
+    slurm.session.close()
+    assert idle.jobs() == []
+    assert idle.licenses()["aer"] == 0
+
+
+PARENT = """
+import sys, threading
+sys.path.insert(0, {root!r})
+from tests.slurm.works import backend, long
+slurm = backend()
+print("open", flush=True)
+if {busy}:
+    job = slurm.run(long(), shots=200_000)
+    print("running", flush=True)
+threading.Event().wait(60)
+"""
+
+
+def parent(python, *, busy=False):
+    code = PARENT.format(root=str(Path.cwd()), busy=busy)
+    return subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_parent_that_is_killed_leaves_no_job_and_no_licence(idle, python, busy, number):
+    with parent(python, busy=busy) as process:
+        for _ in range(1 + busy):
+            assert process.stdout.readline()
+        assert idle.licenses()["aer"] == 1
+        process.send_signal(number)
+        process.wait(5)
+    assert until(lambda: idle.jobs() == [] and idle.licenses()["aer"] == 0, 12)
+
+
+def test_a_parent_that_is_killed_in_the_queue_leaves_no_ghost(idle, python):
+    first, second = backend(), backend()
+    with parent(python) as process:
+        assert until(lambda: idle.jobs("PENDING"), 20)
+        process.kill()
+        process.wait(5)
+    assert until(lambda: idle.jobs("PENDING") == [])
+    for each in (first, second):
+        each.session.close()
+
+
+def test_ctrl_c_ends_the_call_and_not_the_session(slurm):
+    job = slurm.run(long(), shots=200_000)
+    timer = threading.Timer(0.5, lambda: os.killpg(os.getpgrp(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        job.result()
+    assert not job.qdmi_status().final
+    assert not slurm.session._allocation.over.is_set()
+    job.cancel()
+
+
+def test_ctrl_c_in_the_queue_leaves_nothing(idle):
+    first, second = backend(), backend()
+    timer = threading.Timer(1.0, lambda: os.killpg(os.getpgrp(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        backend()
+    assert idle.jobs("PENDING") == []
+    for each in (first, second):
+        each.session.close()
+
+
+INSIDE = """
+import os, sys
+sys.path.insert(0, {root!r})
+from tests.slurm.works import backend, crooked
+assert os.environ["SLURM_JOB_PARTITION"] == "classical"
+slurm = backend()
+told = slurm.run(crooked(), shots=5).result().metadata["device_jobs"][0]
+print(os.environ["SLURM_JOB_ID"], told["slurm_job"], flush=True)
+os.system("squeue -h -o '%A %P %W'")
+slurm.session.close()
+"""
+
+
+def test_inside_another_job_a_job_of_its_own_is_taken(idle, python):
+    """`srun` would make a step in the wrong partition, without the licence and without a word."""
+    code = INSIDE.format(root=str(Path.cwd()))
+    said = idle.run("srun", "-p", "classical", "-t", "2", python, "-c", code, timeout=60)
+    numbers, *queue = said.stdout.splitlines()
+    outer, inner = numbers.split()
+    assert outer != inner
+    assert f"{inner} quantum aer:1" in queue
+    assert f"{outer} classical (null)" in queue
+
+
+def test_a_job_that_was_given_the_device_opens_a_step_in_itself(idle, python):
+    code = INSIDE.format(root=str(Path.cwd())).replace('"classical"', '"quantum"')
+    said = idle.run(
+        "srun", "-p", "quantum", "-L", "aer:1", "-t", "2", python, "-c", code,
+        timeout=60, QDMI_BACKEND="aer",
+    )  # fmt: skip
+    outer, inner = said.stdout.splitlines()[0].split()
+    assert outer == inner
+
+
+def test_a_session_that_was_asked_nothing_takes_no_allocation(idle):
+    session = driver.open("aer", **OPTIONS)
+    assert session.status().message == "no allocation now; the next call asks for one"
+    with pytest.raises(ConfigError, match="no job 'qdmi-0000'"):
+        session.job("qdmi-0000")
+    session.close()
+    assert idle.jobs() == []

@@ -1,0 +1,44 @@
+"""Circuits and backends of these tests."""
+
+from __future__ import annotations
+
+import time
+
+from qiskit import QuantumCircuit
+
+from qdmi_qiskit import QDMIProvider
+
+OPTIONS = {"partition": "quantum", "licenses": "aer:1", "device_options": {"num_qubits": 5}}
+
+
+def backend(name="slurm:aer", **options):
+    """Open a device in an allocation with one of two licences."""
+    return QDMIProvider().get_backend(name, **{**OPTIONS, **options})
+
+
+def crooked():
+    """Bits 0..2 of the outcome are 1, coin, 0: in no symmetric way."""
+    circuit = QuantumCircuit(3, 3)
+    circuit.x(2)
+    circuit.h(1)
+    circuit.measure([2, 1, 0], [0, 1, 2])
+    return circuit
+
+
+def long():
+    """Takes Aer minutes, on five qubits."""
+    circuit = QuantumCircuit(5, 5)
+    for _ in range(60):
+        circuit.h(range(5))
+        circuit.measure(range(5), range(5))
+    return circuit
+
+
+def until(true, seconds=10.0):
+    """Wait until something is true; returns whether it became so."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
