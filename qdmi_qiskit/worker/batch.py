@@ -101,9 +101,9 @@ class Batch:
             )
         else:
             self._note(number, "")
+            self._event(number, "sending", key)
             job = self.session.submit(chunk.tasks, key=key)
             self._note(number, job.id)
-            self._event(number, "sent", job.id)
         self.open.append(job)
         return job
 
