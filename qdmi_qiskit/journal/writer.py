@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
 
+_LINGER = 0.001  # seconds that a note waits for company
+
 Operation = Callable[[sqlite3.Connection], Any]
 
 
@@ -177,6 +179,8 @@ class Writer:
                     return []
                 if not self._wake.wait(BEAT) and self.beats:
                     self._waiting.append((self._beat, None))
+            if not self._closed and all(future is None for _, future in self._waiting):
+                self._wake.wait(_LINGER)  # whoever noted a job is about to claim the next one
             batch = list(self._waiting)
             self._waiting.clear()
             self._busy = True
