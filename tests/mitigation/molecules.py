@@ -1,0 +1,51 @@
+"""H2 and LiH at their VQE optimum: ISA circuits for the recorded grid, and exact energies."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp, Statevector
+from scipy.optimize import minimize
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    circuit: QuantumCircuit
+    hamiltonian: SparsePauliOp
+    energy: float
+
+
+@cache
+def optimum(name: str) -> Optimum:
+    """Return the state of least energy that UCCSD reaches. LiH: two electrons in two orbitals."""
+    from chemistry import MOLECULES, Molecule, build, uccsd
+
+    molecule = MOLECULES["h2"]
+    if name == "lih":
+        whole = MOLECULES["lih"]
+        molecule = Molecule("LiH", whole.atoms, whole.bond, (1, 1), 2, whole.symmetry)
+    problem = build(molecule)
+    ansatz, start = uccsd(problem)
+
+    def energy(values):
+        bound = ansatz.assign_parameters(dict(zip(start, values, strict=True)))
+        return Statevector(bound).expectation_value(problem.hamiltonian).real
+
+    found = minimize(energy, list(start.values()), tol=1e-8)
+    circuit = ansatz.assign_parameters(dict(zip(start, found.x, strict=True)))
+    assert np.isclose(found.fun, problem.exact_energy, atol=1e-6)
+    return Optimum(circuit, problem.hamiltonian, float(found.fun))
+
+
+def isa(name: str, backend):
+    """Return the circuit and the Hamiltonian on a backend."""
+    problem = optimum(name)
+    circuit = backend.pass_manager(3, seed_transpiler=7).run(problem.circuit)
+    return circuit, problem.hamiltonian.apply_layout(circuit.layout)
