@@ -17,9 +17,10 @@ from qdmi_qiskit.errors import ProtocolError
 
 _SAMPLE = 64
 """Sites that are asked everything; of a device with many more, the rest are asked what one of
-these knows. Machines have fewer than that by far; simulators name tens of thousands."""
+these knows. Simulators name tens of thousands."""
 
 _ALL = 1024
+"""More sites than that, or places of an operation, only simulators have."""
 
 _PLACED = (OperationProperty.DURATION, OperationProperty.FIDELITY, OperationProperty.IDLINGFIDELITY)
 
@@ -82,6 +83,12 @@ class RawDevice:
     formats: tuple[ProgramFormat, ...]
     children: int
     calibration: str | None = None
+
+    @property
+    def coupled(self) -> bool:
+        """Whether there is a coupling map that leaves pairs out."""
+        number = len(self.sites)
+        return self.coupling is not None and len({*self.coupling}) < number * (number - 1)
 
 
 _LISTS = (
@@ -179,7 +186,9 @@ def _operation(
         regular = [(k,) for k, site in enumerate(sites) if not site.zone]
         asked = regular if size == 1 else tuple(coupling) if size == 2 else ()
     figures: dict[tuple[int, ...], Mapping[str, Any]] = {}
-    for place in dict.fromkeys(asked or ()):
+    for count, place in enumerate(dict.fromkeys(asked or ())):
+        if count == _ALL and not figures:
+            break  # a simulator that lists every tuple there is, and has no figures
         on = tuple(handles[position] for position in place)
         here = _known({prop: channel.operation(handle, prop, on) for prop in _PLACED})
         own = {name: value for name, value in here.items() if values.get(name) != value}

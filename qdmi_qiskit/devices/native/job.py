@@ -88,8 +88,11 @@ class Part:
 class NativeJob(Job):
     """Programs that a library runs."""
 
-    def __init__(self, parts: Sequence[Part], order: BitOrder, *, cancels: bool) -> None:
-        self._parts, self._order, self._cancels = tuple(parts), order, cancels
+    def __init__(
+        self, parts: Sequence[Part], order: BitOrder, *, cancels: bool, here: bool
+    ) -> None:
+        self._parts, self._order = tuple(parts), order
+        self._cancels, self._here = cancels, here
         self.id = "+".join(job_id(part.handle) for part in parts).strip("+") or uuid4().hex
         self._outcome: tuple[Shots, ...] | None = None
         self._reading = threading.Lock()
@@ -112,6 +115,8 @@ class NativeJob(Job):
         return next((status for status in _ORDER if status in seen), JobStatus.DONE)
 
     def wait(self, timeout: float | None = None) -> JobStatus:
+        if not self._here:  # the library would ask its service as well, at a pace of its own
+            return super().wait(timeout)
         end = None if timeout is None else time.monotonic() + timeout
         for part in self._parts:
             _wait(part, end, lambda: self._late(timeout))

@@ -12,9 +12,9 @@ from qdmi_qiskit.devices.native.words import DeviceProperty, SessionParameter
 BitOrder = Literal["highest_first", "lowest_first"]
 """Which classical bit a string of outcomes begins with. `highest_first` is Qiskit's order."""
 
-Zeroes = Literal["stated", "implied", "measured"]
+Zeroes = Literal["stated", "implied", "left out"]
 """What bits are that nothing measures: undefined unless the program says 0, as in OpenQASM 3; 0,
-as in OpenQASM 2; or undefined in a dialect that cannot say it, so every bit has to be measured."""
+as in OpenQASM 2; or not there, as in a dialect that returns measured qubits and no bits."""
 
 GATES: Mapping[str, str] = MappingProxyType(
     {
@@ -84,6 +84,19 @@ _DDSIM = {
     "csx": "ctrl @ sx",
     "mcphase": "ctrl({n}) @ p",
 }
+_BRAKET = {
+    "ccnot": "ccx",
+    "cphaseshift": "cp",
+    "phaseshift": "p",
+    "si": "sdg",
+    "ti": "tdg",
+    "v": "sx",
+    "vi": "sxdg",
+    "cv": "csx",
+    "xx": "rxx",
+    "yy": "ryy",
+    "zz": "rzz",
+}
 _CONFIG = (SessionParameter.CUSTOM1, SessionParameter.CUSTOM2)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -102,12 +115,20 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
         "MQT_SC": Profile(config=_CONFIG, retrieve=False, here=True),
         "MQT_NA": Profile(config=_CONFIG, retrieve=False, here=True),
+        # The first character is the first qubit of a measurement.
         "IQM": Profile(
-            bit_order="highest_first",
+            bit_order="lowest_first",
             custom={SessionParameter.CUSTOM3: "uint"},
             calibration=DeviceProperty.CUSTOM1,
+            # A job that is found again does not say which qubits it measured into which bits.
+            retrieve=False,
         ),
-        "AMAZON_BRAKET": Profile(bit_order="highest_first", zeroes="measured"),
+        "AMAZON_BRAKET": Profile(
+            bit_order="highest_first",
+            zeroes="left out",
+            retrieve=False,  # for the same reason
+            names=_BRAKET,
+        ),
         "QDMI_QISKIT_TEST": Profile(
             bit_order="highest_first",
             simulator=True,

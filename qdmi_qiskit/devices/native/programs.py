@@ -21,7 +21,13 @@ from qdmi_qiskit.devices.native.words import (
     ProgramFormat,
     Status,
 )
-from qdmi_qiskit.errors import ProtocolError, QdmiError, RejectedError, SubmitUnknownError
+from qdmi_qiskit.errors import (
+    ProtocolError,
+    QdmiError,
+    RejectedError,
+    SubmitUnknownError,
+    UnavailableError,
+)
 
 MOST_PROGRAMS = 10_000
 """Programs of one job worth asking for; more are sent as several jobs."""
@@ -197,5 +203,15 @@ def _result(job: JobHandle, index: int, result: JobResult, what: str) -> bytes |
 
 
 def job_id(job: JobHandle) -> str:
-    """Return the vendor's id; empty if there is none."""
-    return str(job.ask(JobProperty.ID) or "")
+    """Return the vendor's id; empty if there is none.
+
+    Raises:
+        SubmitUnknownError: The library sends behind our back, and says now that it failed.
+    """
+    try:
+        return str(job.ask(JobProperty.ID) or "")
+    except UnavailableError as error:
+        raise SubmitUnknownError(
+            f"{job.channel.library} took the job and then did not say its id ({error}): the job "
+            "may exist; look before sending again"
+        ) from error

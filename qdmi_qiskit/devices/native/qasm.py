@@ -64,7 +64,7 @@ class QasmWriter:
                 f"{len(self._places)} there"
             )
         places = self._places_of(circuit)
-        lines = _Body(self, circuit, places).lines()
+        lines = self.lines(circuit, places)
         return "\n".join([*self._head(circuit, max(len(set(places)), 1)), *lines, ""])
 
     def _places_of(self, circuit: QuantumCircuit) -> list[int]:
@@ -91,12 +91,7 @@ class QasmWriter:
         measured = {each.clbits[0] for each in circuit.data if each.name == "measure"}
         if self._zeroes == "implied" or len(measured) == circuit.num_clbits:
             return ""
-        if self._zeroes == "stated":
-            return f' = "{"0" * circuit.num_clbits}"'
-        raise RejectedError(
-            f"circuit {circuit.name!r} leaves classical bits unmeasured, and this device's "
-            "programs cannot say that they are 0: measure every bit, or leave those bits out"
-        )
+        return f' = "{"0" * circuit.num_clbits}"'
 
     def word(self, name: str, size: int = 1) -> str | None:
         """Return how an operation on that many qubits is written; None if there is none."""
@@ -104,6 +99,15 @@ class QasmWriter:
         if own is None:
             return None
         return self._words.get(name, own).replace("{n}", str(size - 1))
+
+    def lines(self, circuit: QuantumCircuit, places: list[int]) -> Iterator[str]:
+        """Yield the statements of a circuit, qubit k of it being `q[places[k]]`."""
+        return _Body(self, circuit, places).lines()
+
+    @property
+    def width(self) -> int | None:
+        """How many sites the device has; None where any qubits do."""
+        return self._width
 
     @property
     def version(self) -> int:

@@ -12,10 +12,10 @@ from typing import Any
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.native.channel import Channel, release
 from qdmi_qiskit.devices.native.facts import RawDevice, facts_from
+from qdmi_qiskit.devices.native.formats import WIRES, bits_of, writers
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
-from qdmi_qiskit.devices.native.qasm import QasmWriter
 from qdmi_qiskit.devices.native.spec import Reading, reading, spec_from
 from qdmi_qiskit.devices.native.words import (
     DeviceProperty,
@@ -28,9 +28,6 @@ from qdmi_qiskit.model import Capabilities, DeviceSpec, DeviceState, DeviceStatu
 
 _STATES = tuple(DeviceStatus)
 """QDMI's order is ours: OFFLINE 0 to CALIBRATION 5."""
-
-_FORMATS = {"qasm3": ProgramFormat.QASM3, "qasm2": ProgramFormat.QASM2}
-"""What we write, best first."""
 
 
 class NativeSession(Session):
@@ -75,15 +72,16 @@ class NativeSession(Session):
         return reading(self.facts, self._profile)
 
     @cached_property
-    def _formats(self) -> tuple[str, ...]:
-        return tuple(name for name, wire in _FORMATS.items() if wire in self.facts.formats)
+    def _writers(self) -> Mapping[str, Callable[[Any], Any]]:
+        return writers(self.facts, self._reading, self._profile)
 
     @cached_property
     def _capabilities(self) -> Capabilities:
-        wire = _FORMATS[self._formats[0]] if self._formats else None
+        formats = tuple(self._writers)
+        wire = WIRES[formats[0]] if formats else None
         library = self._channel.library
         return Capabilities(
-            formats=self._formats,
+            formats=formats,
             max_executables=1 if wire is None else most_programs(self._channel, wire),
             ordered_shots=self._profile.ordered,
             cancel=wire is not None and cancels(self._channel),
@@ -108,21 +106,7 @@ class NativeSession(Session):
 
     @property
     def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
-        read, raw, profile = self._reading, self.facts, self._profile
-        # Without a coupling map any qubits do, and a simulator need not hold those that idle.
-        width = None if raw.coupling is None else len(raw.sites)
-        return {
-            "qasm3": QasmWriter(
-                *(read.names, read.positions, width),
-                version=3,
-                zeroes=profile.zeroes,
-                words=profile.words,
-                again=profile.again,
-            ),
-            "qasm2": QasmWriter(
-                *(read.names, read.positions, width), version=2, again=profile.again
-            ),
-        }
+        return self._writers
 
     def spec(self) -> DeviceSpec:
         with self._lock:
@@ -137,7 +121,7 @@ class NativeSession(Session):
     def refresh(self) -> None:
         with self._lock:
             self._raw = None
-            for name in ("_reading", "_formats", "_capabilities"):
+            for name in ("_reading", "_writers", "_capabilities"):
                 self.__dict__.pop(name, None)
 
     def status(self) -> DeviceState:
@@ -161,6 +145,7 @@ class NativeSession(Session):
             )
         # One native job has one seed for all programs, which would make their noise the same.
         groups = [[task] for task in tasks] if tasks[0].seed is not None else [list(tasks)]
+        wanted = [[self._wanted(task) for task in group] for group in groups]
         parts: list[Part] = []
         try:
             for group in groups:
@@ -172,13 +157,17 @@ class NativeSession(Session):
                     {**self._settings, **self._seed(group[0].seed)},
                     here=self._profile.here,
                 )
-                wanted = [Wanted(task.shots, task.program.num_bits) for task in group]
-                parts.append(Part(handle, wanted))
+                parts.append(Part(handle, wanted[len(parts)]))
         except BaseException:
             for part in parts:
                 part.handle.call("device_job_cancel")
             raise
-        return NativeJob(parts, order, cancels=self._capabilities.cancel)
+        return NativeJob(parts, order, cancels=self._capabilities.cancel, here=self._profile.here)
+
+    def _wanted(self, task: Task) -> Wanted:
+        program = task.program
+        bits = bits_of(self._writers[program.format], program.payload)
+        return Wanted(task.shots, program.num_bits, bits)
 
     def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:
         formats = {task.program.format for task in tasks}
@@ -189,9 +178,9 @@ class NativeSession(Session):
                 f"and {shots}"
             )
         name = formats.pop()
-        if name not in self._formats:
+        if name not in self._writers:
             raise UnsupportedError(f"{self._name} takes no programs in {name}")
-        return _FORMATS[name]
+        return WIRES[name]
 
     def _seed(self, seed: int | None) -> Mapping[JobParameter, bytes]:
         if seed is None:
@@ -208,7 +197,7 @@ class NativeSession(Session):
             shots = handle.ask(JobProperty.SHOTSNUM)
             parts.append(Part(handle, [Wanted(shots, None)] * number))
         order = self._profile.bit_order or "highest_first"
-        return NativeJob(parts, order, cancels=self._capabilities.cancel)
+        return NativeJob(parts, order, cancels=self._capabilities.cancel, here=self._profile.here)
 
     def close(self) -> None:
         self._channel.close()

@@ -175,9 +175,11 @@ def _places(
 ) -> Sequence[tuple[int, ...]] | None:
     """Return where an operation acts; None: everywhere, and alike."""
     if operation.places is not None:
+        if not raw.coupled and not operation.figures and _complete(operation.places, raw, size):
+            return None
         there = dict.fromkeys(operation.places)
         return [place for place in there if len(set(place)) == size and index.keys() >= {*place}]
-    if raw.coupling is None:
+    if raw.coupling is None or not raw.coupled:
         return None
     # A device with a coupling map that does not say where an operation acts: along the map.
     if size == 1:
@@ -185,6 +187,10 @@ def _places(
     if size == 2:
         return [pair for pair in dict.fromkeys(raw.coupling) if index.keys() >= {*pair}]
     return []
+
+
+def _complete(places: Sequence[tuple[int, ...]], raw: RawDevice, size: int) -> bool:
+    return len({*places}) == math.perm(len(raw.sites), size)
 
 
 def _figures(values: Mapping[str, Any], scale: float | None) -> Figures:

@@ -1,0 +1,81 @@
+"""OpenQASM 3 for libraries that return a character for each measured qubit, whatever the bits.
+
+Such a library loses which classical bit was meant. So measured qubits are numbered in the order
+of their bits: by qubits and by bits the outcome is the same then. Which bits they were is noted in
+the program's last line, a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp
+
+from qdmi_qiskit.devices.native.qasm import QasmWriter
+from qdmi_qiskit.errors import RejectedError
+
+_NOTE = re.compile(r"// bits ([\d ]+)\n?\Z")
+
+
+class MeasuredWriter(QasmWriter):
+    """Writes circuits that measure at their end, for devices without a coupling map."""
+
+    def __call__(self, circuit: QuantumCircuit) -> str:
+        if self.width is not None:
+            raise RejectedError(
+                "this library does not say on which qubits of the machine a program runs: open "
+                "the machine by the vendor's own plug-in, such as 'braket:garnet'"
+            )
+        bits, rest = _split(circuit)
+        order = sorted(bits.items(), key=lambda each: each[1])
+        places = {qubit: k for k, (qubit, _) in enumerate(order)}
+        for each in rest.data:
+            for qubit in each.qubits if each.name != "barrier" else ():
+                places.setdefault(qubit, len(places))
+        where = [places.get(qubit, -1) for qubit in circuit.qubits]
+        head = [f"bit[{len(order)}] c;", f"qubit[{len(places)}] q;"]
+        measured = [f"c[{k}] = measure q[{k}];" for k in range(len(order))]
+        note = f"// bits {' '.join(str(bit) for _, bit in order)}"
+        lines = [*head, *self.lines(rest, where), *measured, note]
+        return "\n".join(["OPENQASM 3.0;", *lines, ""])
+
+    @staticmethod
+    def bits(payload: Any) -> tuple[int, ...]:
+        """Return the classical bit that each character of a shot is, the last character first.
+
+        Raises:
+            RejectedError: The text is none of ours.
+        """
+        found = _NOTE.search(payload) if isinstance(payload, str) else None
+        if found is None:
+            raise RejectedError("this program does not say which bits it measures: it is not ours")
+        return tuple(int(bit) for bit in found[1].split())
+
+
+def _split(circuit: QuantumCircuit) -> tuple[dict[Any, int], QuantumCircuit]:
+    """Return the bit of each measured qubit, and the circuit without measurements."""
+    rest = circuit.copy_empty_like()
+    bits: dict[Any, int] = {}
+    for each in circuit.data:
+        if each.name == "barrier":
+            rest.append(each)
+            continue
+        if isinstance(each.operation, ControlFlowOp) or bits.keys() & {*each.qubits}:
+            _refuse(circuit, "goes on after a measurement")
+        if each.name != "measure":
+            rest.append(each)
+            continue
+        bit = circuit.find_bit(each.clbits[0]).index
+        if bit in bits.values():
+            _refuse(circuit, f"measures twice into bit {bit}")
+        bits[each.qubits[0]] = bit
+    return bits, rest
+
+
+def _refuse(circuit: QuantumCircuit, what: str) -> None:
+    raise RejectedError(
+        f"circuit {circuit.name!r} {what}, and this library does not tell which outcome is which: "
+        "measure every qubit once, at the end, into a bit of its own"
+    )
