@@ -21,6 +21,7 @@ _ABILITIES = (
     ("cancel", "cancel jobs"),
     ("retrieve", "find jobs again by id"),
     ("submit_key", "take a repeated submission only once"),
+    ("detached", "go on without the process"),
     ("seeds", "reproduce outcomes from a seed"),
     ("expectations", "compute exact expectation values"),
 )

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from uuid import uuid4
 
+from qiskit import ClassicalRegister, QuantumCircuit
+
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.errors import ConfigError, UnsupportedError
 from qdmi_qiskit.model import Task
@@ -38,6 +40,44 @@ def check_retrieve_as_declared(harness: Harness) -> None:
     assert same(harness.outcome(found), harness.outcome(job)), (
         "the job found again has another result: look it up by id"
     )
+
+
+def check_followed_job_reads_like_the_first(harness: Harness) -> None:
+    """`session.follow(id, tasks)` puts bits where the tasks say, whatever the record is."""
+    circuit = QuantumCircuit(2)
+    for name in ("empty", "used"):  # nothing is measured into the first register
+        circuit.add_register(ClassicalRegister(2, name))
+    circuit.x(0)
+    circuit.measure([0, 1], [3, 2])
+    task = harness.task(circuit)
+    job = harness.submit(task)
+    first = harness.outcome(job)
+    if not harness.capabilities.retrieve:
+        try:
+            harness.session.follow(job.id, [task])
+        except UnsupportedError:
+            return
+        raise AssertionError("session.follow() works: set Capabilities(retrieve=True)")
+    found = harness.outcome(harness.session.follow(job.id, [task]))
+    assert same(found, first), (
+        "the job followed by its id has another result, or of other classical bits: read it by "
+        "the tasks that follow() gets"
+    )
+
+
+def check_find_as_it_says(harness: Harness) -> None:
+    """`session.find(key)` is the job of that key, or None; or UnsupportedError, always."""
+    key = uuid4().hex
+    job = harness.session.submit([harness.task(flip(0))], key=key)
+    harness.outcome(job)
+    try:
+        found = harness.session.find(key)
+    except UnsupportedError:
+        return
+    assert found is not None, "find() knows nothing of a key that was submitted: a run would repeat"
+    assert found.id == job.id, f"find() returned job {found.id!r}, submitted was {job.id!r}"
+    other = harness.session.find(uuid4().hex)
+    assert other is None, f"find() returned job {other!r} for a key that nobody submitted"
 
 
 def check_unknown_job_is_an_error_of_ours(harness: Harness) -> None:

@@ -147,6 +147,9 @@ def check_capabilities_make_sense(harness: Harness) -> None:
         assert limit is None or limit >= caps.min_shots, (
             f"{name}={limit} is less than min_shots={caps.min_shots}: no job could be sent"
         )
+    assert caps.retrieve or not caps.detached, (
+        "detached is declared, but no job can be found again: set retrieve=True, or detached=False"
+    )
     price = harness.spec.price
     assert price is None or min(price.per_task, price.per_shot) >= 0, f"{price}: below zero"
     assert price is None or len(price.currency) == 3, f"{price.currency}: wanted a code as 'EUR'"

@@ -132,6 +132,40 @@ class RawError(Wrong):
         return {job.id: job for job in self.jobs}[job_id]
 
 
+@fails("followed_job_reads_like_the_first")
+class Guesses(Wrong):
+    """A followed job forgets registers that were not measured."""
+
+    def follow(self, job_id: str, tasks: Sequence[Task]) -> Job:
+        return Guessed(self.inner.job(job_id), self)
+
+
+class Guessed(WrongJob):
+    """Packs the bits that were measured at the lower end."""
+
+    def result(self) -> tuple[Shots, ...]:
+        return tuple(
+            replace(shots, bits=shots.bits >> 2, num_bits=shots.num_bits - 2)
+            for shots in super().result()
+        )
+
+
+@fails("find_as_it_says")
+class FindsAnything(Wrong):
+    """A search by key returns the latest job."""
+
+    def find(self, key: str) -> Job | None:
+        return self.jobs[-1]
+
+
+@fails("find_as_it_says")
+class FindsNothing(Wrong):
+    """A search by key is offered and finds nothing."""
+
+    def find(self, key: str) -> Job | None:
+        return None
+
+
 @fails("submit_key_as_declared")
 class IgnoresKey(Wrong):
     """The key is declared and ignored."""

@@ -23,6 +23,7 @@ claims("Sweeps are not declared", "sweep_as_declared", sweeps=False)
 claims("Expectations are not declared", "expectations_as_declared", expectations=False)
 claims("Mixed shots are not declared", "mixed_shots_as_declared", mixed_shots=False)
 claims("No format is known", "capabilities_make_sense", formats=("acme-text",))
+claims("Jobs go on but are lost", "capabilities_make_sense", detached=True, retrieve=False)
 claims("No job can be sent", "capabilities_make_sense", min_shots=10, max_shots=5)
 
 
