@@ -11,7 +11,13 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
-from qdmi_qiskit.errors import ConfigError, JournalError, RejectedError, did_you_mean
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JournalError,
+    RejectedError,
+    UnsupportedError,
+    did_you_mean,
+)
 from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker, writes_bits
 from qdmi_qiskit.job import QDMIJob
@@ -158,6 +164,7 @@ class QDMIBackend(BackendV2):
         seed: int | None = None,
         memory: bool | None = None,
         tags: Iterable[str] = (),
+        detach: bool = False,
         **options: Any,
     ) -> QDMIJob:
         """Run circuits that are transpiled for this backend and have no free parameters.
@@ -169,6 +176,7 @@ class QDMIBackend(BackendV2):
                 `seed_simulator` means the same.
             memory: Whether the result has every shot in order, not only counts.
             tags: Words by which `provider.jobs(tag=)` finds the job.
+            detach: Whether the job has to outlive this process: see `detached`.
             options: No others; a name that is none of these raises.
 
         Returns:
@@ -177,7 +185,12 @@ class QDMIBackend(BackendV2):
         Raises:
             ConfigError: An option or the number of shots is wrong, or there is no circuit.
             RejectedError: A circuit is not ISA, has free parameters or measures nothing.
+            UnsupportedError: `detach`, and the device has no jobs that outlive the process.
         """
+        if detach and not self._spec.capabilities.detached:
+            return self.detached().run(
+                run_input, shots=shots, seed=seed, memory=memory, tags=tags, **options
+            )
         chosen = self._options_from(options, shots=shots, seed=seed, memory=memory)
         circuits = _circuits(run_input)
         for circuit in circuits:
@@ -188,6 +201,29 @@ class QDMIBackend(BackendV2):
 
         ledger = self.ledger("backend", saved, tags)
         return QDMIJob(self, partial(self._begun, circuits, chosen), ledger)
+
+    def detached(self) -> QDMIBackend:
+        """Return this device with jobs that outlive the process, such as batch jobs of Slurm.
+
+        Raises:
+            UnsupportedError: The device has none.
+        """
+        if self._spec.capabilities.detached:
+            return self
+        make = getattr(self.session, "detached", None)
+        if make is None:
+            raise UnsupportedError(
+                f"jobs of {self.name} end with this process; 'slurm:{self.name}' detaches them"
+            )
+        recorder = self._recorder
+        if recorder is not None and recorder.options is not None:
+            recorder = replace(recorder, options={**recorder.options, "detach": True})
+        found = QDMIBackend(
+            make(), name=self.name, provider=self.provider, target=self._given_target,
+            recorder=recorder,
+        )  # fmt: skip
+        found.options.update_options(**vars(self.options))
+        return found
 
     def ledger(
         self, kind: str, saved: Callable[[], tuple[bytes, bytes | None]], tags: Iterable[str]

@@ -21,7 +21,13 @@ from qdmi_qiskit.config import resolve
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.devices.slurm import folder as files
 from qdmi_qiskit.devices.slurm import words
-from qdmi_qiskit.errors import ConfigError, JobFailedError, QdmiError, SubmitUnknownError
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JobFailedError,
+    QdmiError,
+    SubmitUnknownError,
+    UnsupportedError,
+)
 from qdmi_qiskit.formats import codec
 from qdmi_qiskit.model import Basis, DeviceSpec
 from qdmi_qiskit.plan import Chunk, Request, plan
@@ -92,8 +98,12 @@ class Batch:
         chunk, key = self.chunks[number], f"{self.key}-{number}"
         again = caps.submit_key or self.spec.simulator
         if noted and caps.retrieve and not self.spec.simulator:
-            job = self.session.job(noted)
+            job = self.session.follow(noted, chunk.tasks)
             self._event(number, "found again", job.id)
+        elif noted is not None and not again and (found := self._found(key)) is not None:
+            job = found
+            self._note(number, job.id)
+            self._event(number, "found by its key", job.id)
         elif noted is not None and not again:
             raise SubmitUnknownError(
                 f"piece {number} was being sent when the worker ended, and may have been run: look "
@@ -106,6 +116,12 @@ class Batch:
             self._note(number, job.id)
         self.open.append(job)
         return job
+
+    def _found(self, key: str) -> Job | None:
+        try:
+            return self.session.find(key)
+        except UnsupportedError:
+            return None
 
     def _note(self, number: int, job_id: str) -> None:
         self._noted[str(number)] = job_id

@@ -14,9 +14,9 @@ from qiskit.circuit import Parameter
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.devices.slurm import driver
-from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Program, Task
-from tests.slurm.works import OPTIONS, backend, crooked, long, until
+from tests.slurm.works import OPTIONS, backend, crooked, long, requeued, until
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,7 @@ def test_a_requeued_job_goes_on_where_it_was(detached, idle):
     assert set(first[0].bits.ravel().tolist()) == {6}
     assert first[3].valid.tolist() == [0]
     assert "not there yet" in first[3].failures[0]
-    idle.run("scontrol", "requeue", job.slurm_id)
-    assert until(lambda: str(job.seen()).startswith("PENDING"), 20)
-    assert job.status() is JobStatus.QUEUED
-    idle.run("scontrol", "update", f"job={job.slurm_id}", "StartTime=now")
+    requeued(idle, job)
     assert job.wait(120) is JobStatus.DONE
     assert [set(shots.bits.ravel().tolist()) for shots in job.result()[:2]] == [{6}, {7}]
     events = [json.loads(line) for line in (folder / "events-0.jsonl").read_text().splitlines()]
@@ -201,3 +198,28 @@ def test_a_sweep_comes_back_in_order(detached, idle):
     points = np.array([[0.0], [np.pi], [np.pi], [0.0], [np.pi]])
     data = SamplerV2(detached, seed=1).run([(circuit, points)], shots=20).result()[0].data.c
     assert [set(row.ravel().tolist()) for row in data.array] == [{0}, {2}, {2}, {0}, {2}]
+
+
+JOURNAL = """
+import sys
+from qdmi_qiskit import QDMIProvider
+(row,) = [row for row in QDMIProvider().jobs() if row.id == {job!r}]
+result = QDMIProvider().job({job!r}).result(timeout=60)
+print(row.device, result.get_counts(0), result.get_counts(1))
+"""
+
+
+def test_a_run_that_is_detached_is_in_the_journal(cluster, idle, python, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    session = backend()
+    isa = session.pass_manager().run(crooked())
+    counts = session.run([isa, setting(5)], shots=40, seed=2).result().get_counts(0)
+    job = session.run([isa, setting(5)], shots=40, seed=2, detach=True)
+    session.session.close()
+    code = JOURNAL.format(job=job.job_id())
+    del job
+    said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout == f"slurm:aer {counts} {{'0101': 40}}\n", said.stderr
+    aer = QDMIProvider().get_backend("aer")
+    with pytest.raises(UnsupportedError, match="'slurm:aer' detaches them"):
+        aer.run(setting(1), detach=True)

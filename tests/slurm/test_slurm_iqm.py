@@ -14,7 +14,7 @@ from qdmi_qiskit import QDMIProvider
 from qdmi_qiskit.devices.slurm import driver
 from qdmi_qiskit.errors import ConfigError, UnavailableError
 from qdmi_qiskit.model import JobStatus, Program, Task
-from tests.slurm.works import until
+from tests.slurm.works import requeued, until
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("iqm", "requests")), reason="needs the extra iqm"
@@ -130,9 +130,7 @@ def test_a_requeued_job_finds_the_qpus_job_and_pays_once(server, token_file, idl
     job = session.detached().submit([Task(Program("qiskit", circuit, 1), 20)], key="paid")
     assert until(lambda: server.jobs_created == 1, 40)
     assert until(lambda: any((json_of(job.folder / "state-0.json") or {}).values()))
-    idle.run("scontrol", "requeue", job.slurm_id)
-    assert until(lambda: str(job.seen()).startswith("PENDING"), 20)
-    idle.run("scontrol", "update", f"job={job.slurm_id}", "StartTime=now")
+    requeued(idle, job)
     events = job.folder / "events-0.jsonl"
     assert until(lambda: "found again" in events.read_text(), 40)
     server.resume()

@@ -192,6 +192,7 @@ def _offered(spec: DeviceSpec, *, detach: bool) -> Capabilities:
         cancel=inner.cancel or detach,
         retrieve=True,
         submit_key=inner.submit_key or detach,
+        detached=detach,
         seeds=inner.seeds,
         expectations=inner.expectations and not detach,
         bases=inner.bases,
