@@ -104,6 +104,11 @@ class Resumable:
         return self._work.job_ids
 
     @property
+    def device_jobs(self) -> list[dict[str, Any]]:
+        """What the vendor told of each device job so far, with its `id`; asks nobody."""
+        return self._work.device_jobs
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """The words under which the journal keeps the job."""
         return () if self._ledger is None else self._ledger.row.tags

@@ -236,6 +236,8 @@ def _show(job: Any, timeout: float | None = None) -> None:
         click.echo(f"the job goes on; come back with: qdmi wait {job.job_id()[:12]}", err=True)
         raise
     status = job.qdmi_status()
+    if status is JobStatus.DONE:
+        job.result()  # into the journal: a local device forgets it
     click.echo(f"job {job.job_id()} is {status.value}")
     if status is JobStatus.CREATED:
         click.echo(f"nobody is sending it; go on with: qdmi resume {job.job_id()[:12]}", err=True)

@@ -145,7 +145,9 @@ class Guessed(WrongJob):
 
     def result(self) -> tuple[Shots, ...]:
         return tuple(
-            replace(shots, bits=shots.bits >> 2, num_bits=shots.num_bits - 2)
+            replace(
+                shots, bits=np.right_shift(shots.bits, np.uint8(2)), num_bits=shots.num_bits - 2
+            )
             for shots in super().result()
         )
 
