@@ -58,7 +58,7 @@ def pooled_estimates(
         metadata: Of the result; `consistency` is added to it.
     """
     evs = np.array([np.asarray(result.data.evs, dtype=np.float64) for result in results])
-    stds = np.array([np.asarray(result.data.stds, dtype=np.float64) for result in results])
+    stds = np.array([_stated(result, goal) for result, goal in zip(results, asked, strict=True)])
     expected = _expected(stds, np.asarray(asked, dtype=np.float64))
     exact = expected == 0
     inverse = exact.astype(np.float64) if exact.any() else 1 / expected**2
@@ -78,6 +78,13 @@ def pooled_estimates(
             )
     shape = mean.shape
     return PubResult(DataBin(evs=mean, stds=std, shape=shape), metadata=metadata)
+
+
+def _stated(result: PubResult, asked: float) -> Array:
+    stds = np.asarray(result.data.stds, dtype=np.float64)
+    if result.metadata.get("shots") is None:  # Qiskit's StatevectorEstimator adds noise and says 0
+        stds = np.where(stds == 0, asked, stds)
+    return stds
 
 
 def _expected(stds: Array, asked: Array) -> Array:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit import Delay
 from qiskit.circuit.library import RGate, XGate, YGate
 from qiskit.transpiler import PassManager
 from qiskit.transpiler.exceptions import TranspilerError
@@ -17,6 +19,7 @@ from qdmi_qiskit.errors import ConfigError, UnsupportedError, did_you_mean
 from qdmi_qiskit.mitigation.stage import Context, Item, Outcome, Stage, same_layout, together
 
 Sequences = Literal["XX", "XY4"]
+_UNIT = 1e-10  # seconds
 _SEQUENCES: tuple[str, ...] = get_args(Sequences)
 
 
@@ -70,6 +73,9 @@ def padded(circuit: QuantumCircuit, sequence: str, target: Any) -> tuple[Quantum
         UnsupportedError: The target lacks a pulse, a delay or a duration.
     """
     gates = pulses(sequence, target)
+    if target.dt is None:  # Qiskit's pass counts in units of dt
+        target = deepcopy(target)
+        target.dt = _UNIT
     passes = PassManager(
         [
             ALAPScheduleAnalysis(target=target),
@@ -82,10 +88,24 @@ def padded(circuit: QuantumCircuit, sequence: str, target: Any) -> tuple[Quantum
         raise UnsupportedError(
             f"dd: circuit {circuit.name!r} cannot be scheduled: {error.message}"
         ) from error
+    made = _in_seconds(made, target.dt)
     before, after = circuit.count_ops(), made.count_ops()
     names = {gate.name for gate in gates}
     added = sum(after.get(name, 0) - before.get(name, 0) for name in names)
     return same_layout(made, circuit), added
+
+
+def _in_seconds(circuit: QuantumCircuit, dt: float) -> QuantumCircuit:
+    """Return a circuit whose delays say seconds, which every device understands."""
+    whole = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name == "delay" and instruction.operation.unit == "dt":
+            if instruction.operation.duration:
+                delay = Delay(instruction.operation.duration * dt, "s")
+                whole.append(instruction.replace(operation=delay))
+        else:
+            whole.append(instruction)
+    return whole
 
 
 def pulses(sequence: str, target: Any) -> list[Any]:

@@ -145,7 +145,7 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
         self, job: MitigatedJob, items: Sequence[Item], chosen: Sequence[tuple[Stage, ...]]
     ) -> PrimitiveResult[PubResult]:
         def run(some: Sequence[Item]) -> list[Outcome]:
-            return _outcomes(job.sent(self._inner.run([item.pub() for item in some])))
+            return _outcomes(job.sent(self._inner.run([item.pub() for item in some])), some)
 
         context = self._context(run)
         nodes = [_Node(item, stages, []) for item, stages in zip(items, chosen, strict=True)]
@@ -180,16 +180,14 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
         return PrimitiveResult(results, metadata=told)
 
 
-def _outcomes(result: Any) -> list[Outcome]:
-    return [
-        Outcome(
-            np.asarray(pub.data.evs, dtype=np.float64),
-            np.asarray(pub.data.stds, dtype=np.float64),
-            pub.metadata.get("shots"),
-            1,
-        )
-        for pub in result
-    ]
+def _outcomes(result: Any, items: Sequence[Item]) -> list[Outcome]:
+    found = []
+    for pub, item in zip(result, items, strict=True):
+        stds, shots = np.asarray(pub.data.stds, dtype=np.float64), pub.metadata.get("shots")
+        if shots is None:  # Qiskit's StatevectorEstimator adds noise and says it is 0
+            stds = np.where(stds == 0, item.precision, stds)
+        found.append(Outcome(np.asarray(pub.data.evs, dtype=np.float64), stds, shots, 1))
+    return found
 
 
 def _expand(nodes: Sequence[_Node], context: Context) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,12 @@ def optimum(name: str) -> Optimum:
     """Return the state of least energy that UCCSD reaches. LiH: two electrons in two orbitals."""
     from chemistry import MOLECULES, Molecule, build, uccsd
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scipy, through Nature
+        return _optimum(name, MOLECULES, Molecule, build, uccsd)
+
+
+def _optimum(name, MOLECULES, Molecule, build, uccsd):  # noqa: N803
     molecule = MOLECULES["h2"]
     if name == "lih":
         whole = MOLECULES["lih"]

@@ -1,0 +1,197 @@
+"""What mitigation does to values: right without noise, better with it, and paid as it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.primitives import BackendEstimatorV2, StatevectorEstimator
+from qiskit_aer import AerSimulator
+
+from qdmi_qiskit import EstimatorV2, QDMIProvider
+from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.mitigation import DD, DEFAULT, ZNE, MitigatedEstimator, PostSelect, Readout, Twirl
+from tests.mitigation.devices import backend, counted, every, sweep
+from tests.mitigation.molecules import isa, optimum
+
+READOUT = ((0.02, 0.07), (0.05, 0.01), (0.03, 0.06))
+FAST = {"shot_allocation": "coefficients"}
+
+
+def exact_of(pub):
+    return StatevectorEstimator().run([pub], precision=0).result()[0].data.evs
+
+
+@pytest.mark.parametrize(
+    "stages", [["twirl"], ["readout"], [Readout("inversion")], ["zne"], DEFAULT], ids=str
+)
+def test_without_noise_nothing_gets_worse_than_stated(stages):
+    circuit, points = sweep()
+    pub = (circuit, [["ZZI"], ["XYZ"], ["IZX"]], points[:6])
+    inner = EstimatorV2(QDMIProvider().get_backend("aer", num_qubits=3), seed=1, **FAST)
+    data = MitigatedEstimator(inner, stages, seed=1).run([pub], precision=0.03).result()[0].data
+    z = (data.evs - exact_of(pub)) / data.stds
+    assert np.abs(z).max() < 4.2
+    assert np.sqrt((z**2).mean()) < 1.3
+
+
+@pytest.mark.parametrize("method", ["trex", "inversion"])
+def test_readout_errors_go_away_and_the_error_is_stated(method):
+    device = backend(readout=READOUT)
+    circuit, points = sweep()
+    line = device.pass_manager(1, initial_layout=[0, 1, 2]).run(circuit)
+    labels = every(3)[1::4]
+    wide = [["I" + label] for label in labels]
+    exact = exact_of((circuit, [[label] for label in labels], points[:2]))
+    inner = EstimatorV2(device, seed=3, **FAST)
+    raw = inner.run([(line, wide, points[:2])], precision=0.01).result()[0].data
+    assert np.abs((raw.evs - exact) / raw.stds).max() > 8
+    job = MitigatedEstimator(inner, [Readout(method)], seed=3).run(
+        [(line, wide, points[:2])], precision=0.01
+    )
+    data = job.result()[0].data
+    z = (data.evs - exact) / data.stds
+    assert np.sqrt((z**2).mean()) < 1.15
+    assert np.abs(z).max() < 4.5
+    assert np.abs(data.evs - exact).mean() < np.abs(raw.evs - exact).mean() / 2
+    told = job.result()[0].metadata["mitigation"]["readout"]
+    assert told["calibration"] == "one"
+
+
+def test_calibration_is_kept_until_the_device_has_another():
+    device = counted(readout=READOUT)
+    circuit = QuantumCircuit(4)
+    circuit.r(0.8, 0.1, 0)
+    kept = MitigatedEstimator(EstimatorV2(device, seed=1, **FAST), ["readout"], seed=1)
+    costs = []
+    for observable in ("IIIZ", "IIIZ", "IIZZ", "IIIZ"):
+        if len(costs) == 3:
+            device.session.calibration = "two"
+            device.refresh()
+        result = kept.run([(circuit, observable)], precision=0.05).result()
+        costs.append(result.metadata["calibration_circuits"])
+    assert costs == [8, 0, 8, 8]
+
+
+@pytest.mark.parametrize("method", ["trex", "inversion"])
+def test_cost_is_what_was_sent(method):
+    device = counted(readout=READOUT)
+    circuit = QuantumCircuit(4)
+    circuit.r(0.8, 0.1, 0)
+    circuit.cz(0, 1)
+    stages = [ZNE((1, 3)), Twirl(3), Readout(method, randomizations=4)]
+    mitigated = MitigatedEstimator(EstimatorV2(device, seed=1), stages, seed=1)
+    result = mitigated.run([(circuit, "IIZZ"), (circuit, "IIXI")], precision=0.05).result()
+    spent = sum(pub.metadata["shots"] for pub in result)
+    assert device.session.shots == spent + result.metadata["calibration_shots"]
+    assert [pub.metadata["circuits"] for pub in result] == [6, 6]
+    assert result.metadata["calibration_circuits"] == (4 if method == "trex" else 2)
+    assert len(result.metadata["device_jobs"]) >= 2
+
+
+def test_each_pub_has_its_own_mitigation():
+    device = backend(readout=READOUT, fidelity=0.98)
+    circuit = QuantumCircuit(4)
+    circuit.r(0.8, 0.1, 0)
+    circuit.cz(0, 1)
+    mitigated = MitigatedEstimator(EstimatorV2(device, seed=1, **FAST), seed=1)
+    chosen = [None, ["readout"], [ZNE((1, 3)), "dd"], "twirl"]
+    result = mitigated.run([(circuit, "IIIZ")] * 4, precision=0.02, mitigation=chosen).result()
+    told = [pub.metadata["mitigation"]["stages"] for pub in result]
+    assert told == [[], ["readout"], ["zne", "dd"], ["twirl"]]
+    assert set(result[2].metadata["mitigation"]) >= {"zne", "dd"}
+    with pytest.raises(ConfigError, match="each of 1 pubs"):
+        mitigated.run([(circuit, "IIIZ")], mitigation=["zne", "dd"])
+
+
+def test_other_peoples_estimators_are_fine_inside():
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.6, 0)
+    circuit.cx(0, 1)
+    pub = (circuit, [["ZZ"], ["IZ"]])
+    job = MitigatedEstimator(StatevectorEstimator(), ["zne", "twirl"], seed=1).run(
+        [pub], precision=0
+    )
+    np.testing.assert_allclose(job.result()[0].data.evs, exact_of(pub), atol=1e-9)
+    aer = BackendEstimatorV2(backend=AerSimulator(seed_simulator=4))
+    data = MitigatedEstimator(aer, DEFAULT, seed=1).run([pub], precision=0.02).result()[0].data
+    assert (np.abs(data.evs - exact_of(pub)) < 4.5 * data.stds).all()
+
+
+def test_groups_and_mitigation_compose():
+    from qdmi_qiskit.dispatch import DispatchEstimator
+
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.6, 0)
+    circuit.cx(0, 1)
+    group = DispatchEstimator(["aer", "aer"], seed=1)
+    data = MitigatedEstimator(group, ["twirl"], seed=1).run([(circuit, "IZ")], precision=0.02)
+    found = data.result()[0].data
+    assert abs(found.evs - np.cos(0.6)) < 4.5 * found.stds
+
+
+def test_jobs_fail_and_cancel_like_any_other():
+    from tests.dispatch.faulty import faulty
+
+    circuit = QuantumCircuit(1)
+    dead = MitigatedEstimator(EstimatorV2(faulty("dead", failing=range(9))), ["zne"])
+    job = dead.run([(circuit, "Z")])
+    with pytest.raises(JobFailedError, match="fridge"):
+        job.result(60)
+    assert job.status().name == "ERROR"
+    slow = MitigatedEstimator(EstimatorV2(faulty("slow", open_gate=False)), ["zne"])
+    job = slow.run([(circuit, "Z")])
+    with pytest.raises(TimeoutError):
+        job.result(0.1)
+    job.cancel()
+    with pytest.raises(JobFailedError):
+        job.result(60)
+    assert job.cancelled()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["h2", "lih"])
+def test_energies_of_molecules_get_better_by_a_factor_of_two(name):
+    """Mean absolute error over fixed seeds, on the noise of the recorded grid of 20 qubits."""
+    device = QDMIProvider().get_backend("replay:grid20")
+    circuit, hamiltonian = isa(name, device)
+    pub, exact = (circuit, hamiltonian), optimum(name).energy
+    errors = {"raw": [], "mitigated": []}
+    for seed in (1, 2, 3):
+        inner = EstimatorV2(device, seed=seed, **FAST)
+        raw = inner.run([pub], precision=0.01).result()[0].data
+        stages = [ZNE(), Twirl(4), Readout()]  # the default, with fewer circuits
+        data = (
+            MitigatedEstimator(inner, stages, seed=seed).run([pub], precision=0.01).result()[0].data
+        )
+        errors["raw"].append(abs(raw.evs - exact))
+        errors["mitigated"].append(abs(data.evs - exact))
+    assert np.mean(errors["raw"]) > 0.05  # hartree: there is something to mitigate
+    assert np.mean(errors["mitigated"]) < np.mean(errors["raw"]) / 2
+
+
+@pytest.mark.slow
+def test_selection_on_symmetries_helps_h2():
+    device = QDMIProvider().get_backend("replay:grid20")
+    circuit, hamiltonian = isa("h2", device)
+    exact = optimum("h2").energy
+    inner = EstimatorV2(device, seed=5, **FAST)
+    raw = inner.run([(circuit, hamiltonian)], precision=0.01).result()[0].data.evs
+    stages = [PostSelect({"ZZZZ": 1, "IIZZ": -1})]  # two electrons, one of them alpha
+    found = MitigatedEstimator(inner, stages).run([(circuit, hamiltonian)], precision=0.01)
+    assert abs(found.result()[0].data.evs - exact) < abs(raw - exact) / 1.5
+
+
+def test_dd_is_told_of():
+    device = backend()
+    circuit = QuantumCircuit(4)
+    circuit.r(1.0, 0.2, 3)
+    for _ in range(8):
+        circuit.cz(0, 1)
+    for _ in range(8):
+        circuit.cz(1, 2)
+    circuit.cz(2, 3)
+    inner = EstimatorV2(device, seed=5, **FAST)
+    found = MitigatedEstimator(inner, [DD("XX")]).run([(circuit, "ZIII")], precision=0.02).result()
+    assert found[0].metadata["mitigation"]["dd"]["pulses"] >= 2
+    assert abs(found[0].data.evs - np.cos(1.0)) < 4.5 * found[0].data.stds
