@@ -214,7 +214,7 @@ class Compiled:
     was changed in place is compiled anew. Users' circuits are not kept alive. Bounded; thread-safe.
     """
 
-    def __init__(self, circuits: int = 64, products: int = 4096) -> None:
+    def __init__(self, circuits: int = 64, products: int = 1024) -> None:
         """Remember at most so many circuits of users, and so many circuits made of them."""
         self._limits, self._lock = (circuits, products), RLock()
         self._known: dict[int, _Known] = {}

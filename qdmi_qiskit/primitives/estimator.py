@@ -22,6 +22,7 @@ from qdmi_qiskit.journal import Ledger, Stage
 from qdmi_qiskit.model import Basis, Shots, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.allot import Share, bounded, pilot
+from qdmi_qiskit.primitives.around import around
 from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.commuting import commuting
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
@@ -67,6 +68,7 @@ class EstimatorV2(BaseEstimatorV2):
         self._groups: dict[bytes, list[Group]] = {}
         self._tables = Tables()
         self._bases = BasisChanges(self._device.target, self._device.isa)
+        self.mitigation, self._around = self._device.mitigation, None
         _checked_precision(self._options.default_precision, "default_precision")
 
     @property
@@ -107,6 +109,11 @@ class EstimatorV2(BaseEstimatorV2):
         """
         default = self._options.default_precision if precision is None else precision
         _checked_precision(default, "precision")
+        if self.mitigation:
+            if self._around is None:
+                seed = self._options.chosen_seed()
+                self._around = around(self, self.mitigation, seed)
+            return self._around.run(pubs, precision=default, tags=tags)
         whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
         if not whole:
             raise ConfigError("run() got an empty list of pubs: give it at least one")
@@ -224,7 +231,7 @@ class EstimatorV2(BaseEstimatorV2):
                 rows = values if len(share.points) == len(values) else values[share.points]
                 basis = share.group.basis
                 width = circuit.num_clbits + len(basis.qubits)
-                turned = measured.turned(circuit, share.group)
+                turned = measured.turned(circuit, share.group, plan.observables)
                 requests.append(Request(turned, rows, share.shots, width, basis=basis))
         return start(
             self._device.session,
@@ -299,14 +306,18 @@ class _Remembered:
         self._measured, self._compiled = measured, compiled
         self._found: dict[tuple[int, int], QuantumCircuit] = {}
 
-    def turned(self, circuit: QuantumCircuit, group: Group) -> QuantumCircuit:
-        """Return the circuit followed by the one that makes a group diagonal."""
+    def turned(
+        self, circuit: QuantumCircuit, group: Group, observables: Observables
+    ) -> QuantumCircuit:
+        """Return the circuit followed by the one that makes a group of terms diagonal."""
         if group.turn is None:
             return circuit
         key = id(circuit), id(group)
         if key not in self._found:
+            x, z = observables.x[group.terms], observables.z[group.terms]
             make = partial(_followed, circuit, group.turn)
-            self._found[key] = self._compiled.product(circuit, group, make)
+            content = "turned", x.tobytes(), z.tobytes()  # the same for every estimator
+            self._found[key] = self._compiled.product(circuit, content, make)
         return self._found[key]
 
     def __call__(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:

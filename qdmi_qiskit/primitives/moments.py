@@ -67,9 +67,11 @@ class Uncertainty:
     fourth moments cancel), and V is enlarged by that. The last term is Gosset's for few shots and
     for outcomes so rare that few were seen.
 
-    Where no shot of a basis differed, an outcome that never came is still possible: the largest
-    change that one such shot of one basis would make, by the scale of its coefficients, is added
-    in square. One basis, not all: in a sum over many, those that vary tell how large V is.
+    Where no shot of a basis differed, an outcome that never came is still possible. Half of the
+    square of the change that one such shot would make is added, the change taken as a lone
+    Pauli's, twice the root of the scale: then a lone Pauli's errors are at most 1.2 standard errors
+    in the mean however rare its other outcome is. The largest over the bases, not their sum: in
+    a sum over many, those that vary tell how large V is.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -89,7 +91,7 @@ class Uncertainty:
         self._third[where] += seen.third / n**2
         constant = seen.second <= _ROUNDING * seen.scale
         if constant.any():
-            unseen = np.where(constant, seen.scale, 0.0) / n**2
+            unseen = np.where(constant, 2 * seen.scale, 0.0) / n**2
             self._unseen[where] = np.maximum(self._unseen[where], unseen)
 
     def variance(self) -> Values:
