@@ -43,7 +43,10 @@ class QDMIBackend(BackendV2):
 
     Attributes:
         session: The open session; everything it can do beyond Qiskit is there.
+        mitigation: Names of the stages that every `EstimatorV2` on it puts around itself.
     """
+
+    mitigation: Any = ()
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ class Resolved:
         known: Every profile in the files, for messages.
         keeps: Whether runs of this device are kept in the journal, where somebody says so.
         journal: Where the files want the journal.
+        mitigation: Stages that estimators on this device put around themselves.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Resolved:
     known: tuple[str, ...] = field(default=(), repr=False, compare=False)
     keeps: Setting | None = None
     journal: Setting | None = None
+    mitigation: Setting | None = None
 
     @property
     def options(self) -> dict[str, object]:
@@ -147,6 +149,7 @@ def resolve(
     settings.pop("device", None)  # of a profile; by keyword it is an option of the plug-in
     settings.update(keywords)
     keeps = settings.pop("journal", None)
+    mitigation = settings.pop("mitigation", None)
     return Resolved(
         name=str(first.value),
         scheme=scheme,
@@ -157,6 +160,7 @@ def resolve(
         known=tuple(sorted(table)),
         keeps=keeps,
         journal=kept,
+        mitigation=mitigation,
     )
 
 

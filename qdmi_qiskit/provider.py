@@ -52,6 +52,7 @@ class QDMIProvider:
             options: What a profile can say, by keyword; it wins over environment and profile.
                 `journal=True` keeps the runs of any device in the journal, `journal=False` of
                 none; by default it is those whose jobs outlive the process.
+                `mitigation=["twirl", "readout"]` puts those stages around every `EstimatorV2`.
 
         Raises:
             ConfigError: The name or an option is wrong.
@@ -61,7 +62,10 @@ class QDMIProvider:
         resolved = config.resolve(name, options, config=self._config, environ=self._environ)
         recorder = recorder_for(resolved, options, self._environ)
         session = registry.open_session(resolved)
-        return QDMIBackend(session, name=resolved.name, provider=self, recorder=recorder)
+        backend = QDMIBackend(session, name=resolved.name, provider=self, recorder=recorder)
+        if resolved.mitigation is not None:
+            backend.mitigation = resolved.mitigation.value
+        return backend
 
     def backends(
         self,

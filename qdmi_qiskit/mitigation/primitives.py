@@ -56,6 +56,11 @@ class _Around:
         Raises:
             ConfigError: A stage is unknown, or the order is wrong.
         """
+        if getattr(inner, "mitigation", ()):
+            raise ConfigError(
+                f"the backend's profile asks for mitigation={inner.mitigation!r} already: leave it "
+                "out there, or use the estimator as it is"
+            )
         self._inner, self.stages = inner, composed(mitigation)
         self._rng = np.random.default_rng(checked_seed(seed))
         self._target, self._kept = target, {}  # type: ignore[var-annotated]
@@ -107,6 +112,7 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
         *,
         precision: float | None = None,
         mitigation: Sequence[Stages] | None = None,
+        tags: Iterable[str] = (),
     ) -> MitigatedJob:
         """Start estimating, and return at once.
 
@@ -114,6 +120,7 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
             pubs: As for `EstimatorV2`, ISA.
             precision: For pubs that name none; 1/64 if not given.
             mitigation: For each pub its own stages, instead of those of this estimator.
+            tags: For the jobs of the inner estimator, if it is ours.
 
         Returns:
             A job. `result()[i].metadata` has `shots` and `circuits` (pubs that were sent), and
@@ -139,13 +146,19 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
         for item, stages in zip(items, chosen, strict=True):
             for stage in stages:
                 stage.check(item, context)
-        return MitigatedJob(lambda job: self._mitigated(job, items, chosen))
+        options = {"tags": list(tags)} if tags else {}
+        return MitigatedJob(lambda job: self._mitigated(job, items, chosen, options))
 
     def _mitigated(
-        self, job: MitigatedJob, items: Sequence[Item], chosen: Sequence[tuple[Stage, ...]]
+        self,
+        job: MitigatedJob,
+        items: Sequence[Item],
+        chosen: Sequence[tuple[Stage, ...]],
+        options: dict[str, Any],
     ) -> PrimitiveResult[PubResult]:
         def run(some: Sequence[Item]) -> list[Outcome]:
-            return _outcomes(job.sent(self._inner.run([item.pub() for item in some])), some)
+            pubs = [item.pub() for item in some]
+            return _outcomes(job.sent(self._inner.run(pubs, **options)), some)
 
         context = self._context(run)
         nodes = [_Node(item, stages, []) for item, stages in zip(items, chosen, strict=True)]

@@ -68,7 +68,8 @@ class EstimatorV2(BaseEstimatorV2):
         self._groups: dict[bytes, list[Group]] = {}
         self._tables = Tables()
         self._bases = BasisChanges(self._device.target, self._device.isa)
-        self.mitigation, self._around = self._device.mitigation, None
+        self.mitigation = self._device.mitigation
+        self._around: Any = None
         _checked_precision(self._options.default_precision, "default_precision")
 
     @property
@@ -113,7 +114,8 @@ class EstimatorV2(BaseEstimatorV2):
             if self._around is None:
                 seed = self._options.chosen_seed()
                 self._around = around(self, self.mitigation, seed)
-            return self._around.run(pubs, precision=default, tags=tags)
+            job: Any = self._around.run(pubs, precision=default, tags=tags)
+            return job  # a MitigatedJob, which reads the same
         whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
         if not whole:
             raise ConfigError("run() got an empty list of pubs: give it at least one")
