@@ -349,7 +349,7 @@ def test_a_job_that_was_given_the_device_opens_a_step_in_itself(idle, python):
     code = INSIDE.format(root=str(Path.cwd())).replace('"classical"', '"quantum"')
     said = idle.run(
         "srun", "-p", "quantum", "-L", "aer:1", "-t", "2", python, "-c", code,
-        timeout=60, QDMI_BACKEND="aer",
+        timeout=60, QDMI_GRANTED="aer",
     )  # fmt: skip
     outer, inner = said.stdout.splitlines()[0].split()
     assert outer == inner

@@ -201,7 +201,7 @@ def _offered(spec: DeviceSpec, *, detach: bool) -> Capabilities:
 
 def _holds(device: str) -> bool:
     """Whether the Slurm job around us was given this device: then a step of it will do."""
-    given = os.environ.get("QDMI_BACKEND")
+    given = os.environ.get("QDMI_GRANTED")  # by the site, not by a user who means a default
     return "SLURM_JOB_ID" in os.environ and given is not None and device in ("", given)
 
 
