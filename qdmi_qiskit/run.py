@@ -129,7 +129,7 @@ class Run:
 
     def statuses(self) -> list[JobStatus]:
         """Return the status of each device job, in the order of the plan."""
-        return [_status(future, self._canceled) for future in self._jobs]
+        return _at_once(lambda future: _status(future, self._canceled), self._jobs)
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until every job is final or `timeout` seconds have passed.

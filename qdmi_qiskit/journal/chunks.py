@@ -72,7 +72,7 @@ class Sent(Job):
             except JobFailedError as error:
                 self._stage.note_ended(self._number, Step.FAILED, str(error), self.metadata)
                 raise
-            _check(self.id, outcome, self._tasks)
+            _check(outcome, self._tasks)
             self._outcome = self._stage.note_done(self._number, outcome, self.metadata)
         return self._outcome
 
@@ -113,7 +113,7 @@ class Kept(Job):
     def result(self) -> tuple[Shots, ...]:
         try:
             outcome = self._read()
-            _check(self.id, outcome, self._tasks)
+            _check(outcome, self._tasks)
         except (JournalError, ProtocolError) as damage:
             if self._again is None:
                 raise
@@ -196,13 +196,13 @@ class Elsewhere(Job):
         )
 
 
-def _check(job_id: str, outcome: Sequence[Shots], tasks: Sequence[Task]) -> None:
+def _check(outcome: Sequence[Shots], tasks: Sequence[Task]) -> None:
     """Refuse an outcome whose bits belong to other places than the tasks say."""
     widths, wanted = [shots.num_bits for shots in outcome], [task.num_bits for task in tasks]
     if widths != wanted:
         raise ProtocolError(
-            f"job {job_id} has outcomes of {widths} bits, where its tasks have {wanted}: report it "
-            "to the author of the plug-in"
+            f"a job has outcomes of {widths} bits, where its tasks have {wanted}: report it to the "
+            "author of the plug-in"
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ from qdmi_qiskit.journal.store import Journal
 from qdmi_qiskit.journal.writer import complain
 from qdmi_qiskit.model import DeviceSpec, JobStatus, Shots, Task
 from qdmi_qiskit.plan import Chunk
+
+_LOOK = 0.2  # seconds for which a look at all chunks holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ class Stage:
         self._chunks: Sequence[Chunk] = ()
         self._lock = threading.Lock()
         self._unsent = self._undone = 0
+        self._looked, self._seen = -_LOOK, list[ChunkRow]()
 
     @property
     def run_id(self) -> str:
@@ -212,8 +216,8 @@ class Stage:
         if [row.fingerprint for row in noted] != [row.fingerprint for row in planned]:
             raise ProtocolError(
                 f"run {self.run_id} cannot go on: its circuits are cut into other device jobs than "
-                "when it began (another version of qdmi_qiskit, of Qiskit, or of the plug-in). The "
-                f"ids of its device jobs: {[row.job for row in noted if row.job]}"
+                "when it began (another version of qdmi_qiskit, of Qiskit, or of the plug-in). Its "
+                "device jobs are noted: `qdmi status` of that version, or session.job(id)"
             )
 
     def _write(self, planned: Sequence[ChunkRow]) -> None:
@@ -265,8 +269,9 @@ class Stage:
                 if self._simulates or row.key in intent.absent:
                     return self._sent_now(number)
                 raise JobFailedError(
-                    f"device job {row.job} was sent by a process that ended, and cannot be found "
-                    f"again ({error}); job.resume(absent=[{row.key!r}]) sends it once more",
+                    f"chunk {number} of run {self.run_id} was sent by a process that ended, and "
+                    f"its job cannot be found again ({error}); job.resume(absent=[{row.key!r}]) "
+                    "sends it once more",
                     job_id=row.job or "",
                 ) from error
             return self._sent_job(number, tasks, job)
@@ -388,8 +393,9 @@ class Stage:
         if row.step in (Step.FAILED, Step.CANCELED):
             status = JobStatus.FAILED if row.step is Step.FAILED else JobStatus.CANCELED
             reason = row.reason or "no reason was given"
+            said = f"chunk {number} of run {self.run_id}: {reason}"
             job_id = row.job or row.key
-            return Ended(job_id, JobFailedError(f"job {job_id}: {reason}", job_id=job_id), status)
+            return Ended(job_id, JobFailedError(said, job_id=job_id), status)
         find = partial(self._find, row.job or "", tasks)
         if row.step is Step.DONE:
             return Kept(
@@ -424,10 +430,13 @@ class Stage:
 
     def look_again(self, number: int) -> None:
         """Read what the journal says of a chunk now."""
-        ledger = self._ledger
-        rows = ledger.journal.chunks(ledger.number, self._number)
-        if number < len(rows):
-            self.rows[number] = rows[number]
+        ledger, now = self._ledger, time.monotonic()
+        with self._lock:
+            if now - self._looked > _LOOK:
+                self._looked = now
+                self._seen = ledger.journal.chunks(ledger.number, self._number)
+            if number < len(self._seen) and self.rows[number].step is not Step.DONE:
+                self.rows[number] = self._seen[number]
 
     def is_held(self) -> bool:
         """Return whether a process sends the run."""
@@ -438,7 +447,7 @@ class Stage:
         row = self.rows[number]
         at_it = "; a process is at it" if self.is_held() else ""
         if row.step is Step.SENT:
-            return f"device job {row.job} ended with its process{at_it}"
+            return f"the job of chunk {number} of run {self.run_id} ended with its process{at_it}"
         if row.step is Step.SENDING:
             return f"chunk {number} of run {self.run_id} was being sent when its process ended"
         return f"chunk {number} of run {self.run_id} was not sent{at_it}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,20 @@ def test_a_run_is_noted_and_seen_by_another_process_without_its_circuits(place):
     assert looked["words"] == right(), looked
     assert len(service.tasks) == made
     assert noted(environment).tags == ("mine",)
+
+
+def test_no_secret_is_in_the_journal(place):
+    nursery, environment, service = place
+    assert nursery.ask("run", number=3)["words"] == right(3)
+    secrets = [
+        value
+        for name, value in service.environment().items()
+        if "SECRET" in name or "TOKEN" in name or "ACCESS_KEY" in name
+    ]
+    assert secrets
+    for file in Path(environment["QDMI_JOURNAL"]).parent.glob("runs.sqlite*"):
+        content = file.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in content]
 
 
 @pytest.mark.parametrize("moment", moments(4, seed=11), ids=str)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,15 @@ def survives(place, moment):
     assert made == Counter({f"{row.id}-{k}": 1 for k in range(CIRCUITS)})
     assert noted(environment).state.value == "done"
     return ended["signal"]
+
+
+def test_no_secret_is_in_the_journal(place):
+    nursery, environment, server = place
+    assert nursery.ask("run", number=3)["words"] == right(3)
+    files = list(Path(environment["QDMI_JOURNAL"]).parent.glob("runs.sqlite*"))
+    assert files
+    for file in files:
+        assert server.token.encode() not in file.read_bytes()
 
 
 @pytest.mark.parametrize("moment", moments(4, seed=21), ids=str)
