@@ -114,7 +114,7 @@ class EstimatorV2(BaseEstimatorV2):
             if self._around is None:
                 seed = self._options.chosen_seed()
                 self._around = around(self, self.mitigation, seed)
-            job: Any = self._around.run(pubs, precision=default, tags=tags)
+            job: PrimitiveJob = self._around.run(pubs, precision=default, tags=tags)
             return job  # a MitigatedJob, which reads the same
         whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
         if not whole:
