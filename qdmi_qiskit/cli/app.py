@@ -21,6 +21,8 @@ from qdmi_qiskit.cli.record import record
 from qdmi_qiskit.cli.rehearse import rehearse
 from qdmi_qiskit.cli.run import run
 from qdmi_qiskit.cli.show import show
+from qdmi_qiskit.cli.slurm import slurm
+from qdmi_qiskit.cli.submit import submit
 from qdmi_qiskit.cli.version import version
 
 FAILED, USAGE, UNREACHABLE, MISSING, INTERRUPTED = 1, 2, 3, 4, 130
@@ -138,6 +140,8 @@ for command in (
     rehearse,
     run,
     show,
+    slurm,
+    submit,
     version,
     *COMMANDS,
 ):

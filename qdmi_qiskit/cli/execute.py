@@ -81,7 +81,7 @@ def outcomes(
         with display.working("compiling"):
             recorder = recorder_for(resolved, resolved.settings, None)
             backend = QDMIBackend(session, name=resolved.name, recorder=recorder)
-            isa = _compiled(circuits, backend, optimization_level, seed)
+            isa = compiled(circuits, backend, optimization_level, seed)
         with _waiting(backend, resolved.label):
             job = backend.run(isa, shots=shots, seed=seed, memory=memory)
             result = _result(job, backend)
@@ -103,7 +103,7 @@ def outcomes(
         ]
 
 
-def _compiled(
+def compiled(
     circuits: Sequence[QuantumCircuit], backend: QDMIBackend, level: int, seed: int | None
 ) -> list[QuantumCircuit]:
     seed_transpiler = None if seed is None else seed % 2**32

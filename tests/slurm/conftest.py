@@ -21,6 +21,7 @@ def cluster():
         for name in [name for name in os.environ if name.startswith(("SLURM_", "QDMI_"))]:
             del os.environ[name]
         os.environ["SLURM_CONF"] = str(running.conf)
+        os.environ["XDG_CACHE_HOME"] = str(running.folder / "cache")
         os.environ["QDMI_JOBS_DIR"] = str(running.folder / "jobs")
         yield running
     os.environ.clear()

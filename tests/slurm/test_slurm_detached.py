@@ -223,3 +223,14 @@ def test_a_run_that_is_detached_is_in_the_journal(cluster, idle, python, tmp_pat
     aer = QDMIProvider().get_backend("aer")
     with pytest.raises(UnsupportedError, match="'slurm:aer' detaches them"):
         aer.run(setting(1), detach=True)
+
+
+def test_a_snapshot_is_kept_so_that_a_submission_waits_for_nobody(cluster, idle):
+    first = backend(detach=True)
+    before = cluster.jobs("COMPLETED")
+    again = backend(detach=True)
+    assert again.spec == first.spec
+    assert again.operation_names == first.operation_names
+    assert cluster.jobs("COMPLETED") == before  # it asked for no allocation
+    again.refresh()
+    assert cluster.jobs("COMPLETED") != before

@@ -81,7 +81,7 @@ class Allocation:
         self._started.wait()
         if self._frames is not None:
             asked = {"op": "open", "name": device or None, "idle": options.idle}
-            asked["options"] = {k: _plain(v) for k, v in options.device_options.items()}
+            asked["options"] = {k: plain_options(v) for k, v in options.device_options.items()}
             threading.Thread(target=self._tell, args=(asked,), daemon=True).start()
 
     def _flags(self) -> list[str]:
@@ -339,13 +339,13 @@ def _fail(future: Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _plain(value: Any) -> Any:
+def plain_options(value: Any) -> Any:
     """Return an option as JSON; a secret as its reference."""
     reference = getattr(value, "reference", None)
     if reference is not None:
         return reference
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_options(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_options(item) for item in value]
     return value

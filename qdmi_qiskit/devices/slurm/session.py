@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from qdmi_qiskit import spec_json
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.devices.slurm import clients, words
+from qdmi_qiskit.devices.slurm import clients, snapshots, words
 from qdmi_qiskit.devices.slurm.allocation import Allocation
 from qdmi_qiskit.devices.slurm.detached import DetachedJob, find, send
 from qdmi_qiskit.devices.slurm.gates import gates_from
@@ -73,9 +73,12 @@ class SlurmSession(Session):
 
     def _hello(self) -> dict[str, Any]:
         """Return what the worker said of its device, waiting for an allocation if need be."""
+        if self._said is None and self._options.detach:
+            self._said = snapshots.read(self._device, self._options)
         if self._said is None:
             allocation, _ = self._worker()
             self._said = allocation.wait_ready(self._options.wait)
+            snapshots.write(self._device, self._options, self._said)
             if self._options.detach:  # that was for the snapshot alone
                 self.close()
         return self._said
@@ -95,6 +98,7 @@ class SlurmSession(Session):
     def refresh(self) -> None:
         if self._options.detach:
             self._said = None
+            snapshots.forget(self._device, self._options)
             return
         hello = self._hello()
         allocation, _ = self._ready()
