@@ -15,7 +15,7 @@ from qdmi_qiskit.journal.rows import Step
 from qdmi_qiskit.model import JobStatus, Shots, Task
 
 if TYPE_CHECKING:
-    from qdmi_qiskit.journal.ledger import Stage
+    from qdmi_qiskit.journal.notes import Notes
 
 _LOOK = 0.5  # seconds between two looks at what another process wrote
 
@@ -26,7 +26,7 @@ class Sent(Job):
     """A job of the device's whose outcome goes into the journal when it first arrives."""
 
     def __init__(
-        self, stage: Stage, number: int, tasks: Sequence[Task], find: Callable[[], Job], job_id: str
+        self, stage: Notes, number: int, tasks: Sequence[Task], find: Callable[[], Job], job_id: str
     ) -> None:
         """Follow a job.
 
@@ -143,7 +143,7 @@ class Ended(Job):
 class Elsewhere(Job):
     """A chunk that this process neither sends nor can ask for: another one may."""
 
-    def __init__(self, stage: Stage, number: int, tasks: Sequence[Task]) -> None:
+    def __init__(self, stage: Notes, number: int, tasks: Sequence[Task]) -> None:
         self._stage, self._number, self._tasks = stage, number, tasks
         self.id = stage.rows[number].key
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -98,6 +98,24 @@ class Inputs:
     spec: str
     call: bytes
     circuits: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What to do with a run that is in the journal already.
+
+    Attributes:
+        sends: Send what was not sent; else only look.
+        failed: Send again what failed.
+        found: For keys whose submission has an unknown outcome: the vendor's id that the user
+            found.
+        absent: Such keys of which the user knows that there is no job.
+    """
+
+    sends: bool = False
+    failed: bool = False
+    found: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
 
 def state_of(text: object) -> JobStatus:

@@ -7,22 +7,28 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
 from qdmi_qiskit.journal import owner
-from qdmi_qiskit.journal.packing import pack, unpack
-from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, step_of, time_of
+from qdmi_qiskit.journal.packing import unpack
+from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, step_of
+from qdmi_qiskit.journal.statements import (
+    SELECT_RUNS,
+    count,
+    insert_chunks,
+    insert_run,
+    job_row,
+    table,
+)
 from qdmi_qiskit.journal.writer import Writer, connect, failure
 from qdmi_qiskit.model import JobStatus
 
-_SELECT = "SELECT number, id, kind, backend, device, state, created, reason FROM runs "
 _LARGEST_TEXT = 1 << 28  # bytes of circuits or of a spec, unpacked
 
 
@@ -78,8 +84,8 @@ class Journal:
         """
 
         def both(connection: sqlite3.Connection) -> int:
-            number = _insert_run(connection, row, inputs, lease)
-            _insert_chunks(connection, number, stage, chunks)
+            number = insert_run(connection, row, inputs, lease)
+            insert_chunks(connection, number, stage, chunks)
             return number
 
         number: int = self._writer.do(both)
@@ -88,7 +94,7 @@ class Journal:
 
     def add_chunks(self, run: int, stage: int, chunks: Sequence[ChunkRow]) -> None:
         """Note the chunks of a further stage."""
-        self._writer.do(partial(_insert_chunks, run=run, stage=stage, chunks=chunks))
+        self._writer.do(partial(insert_chunks, run=run, stage=stage, chunks=chunks))
 
     def find(self, prefix: str) -> JobRow:
         """Return the run whose id begins so, or one of whose device jobs has that id.
@@ -99,11 +105,11 @@ class Journal:
         if not prefix or "\0" in prefix:
             raise ConfigError(f"{prefix!r} is no id of a job")
         with self._reading() as connection:
-            query = f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 3"
+            query = f"{SELECT_RUNS} WHERE id >= ? AND id < ? ORDER BY id LIMIT 3"
             found = connection.execute(query, (prefix, prefix + "\U0010ffff")).fetchall()
             if not found:
                 of_job = "number IN (SELECT run FROM chunks WHERE job = ?)"
-                query = f"{_SELECT} WHERE {of_job} LIMIT 3"
+                query = f"{SELECT_RUNS} WHERE {of_job} LIMIT 3"
                 found = connection.execute(query, (prefix,)).fetchall()
             if len(found) > 1 and found[0][1] != prefix:
                 some = ", ".join(str(row[1]) for row in found)
@@ -113,7 +119,7 @@ class Journal:
                     f"no job {prefix!r} in {self.path}: check the id; `qdmi jobs` lists what "
                     "there is"
                 )
-            return _job_row(connection, found[0])
+            return job_row(connection, found[0])
 
     def rows(
         self,
@@ -138,10 +144,12 @@ class Journal:
         if since is not None:
             where.append("created >= ?")
             values.append(since.timestamp())
-        query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY created DESC, number DESC LIMIT ?"
+        query = (
+            f"{SELECT_RUNS} WHERE {' AND '.join(where)} ORDER BY created DESC, number DESC LIMIT ?"
+        )
         with self._reading() as connection:
             found = connection.execute(query, (*values, -1 if limit is None else limit)).fetchall()
-            return [_job_row(connection, row) for row in found]
+            return [job_row(connection, row) for row in found]
 
     def inputs(self, run: int) -> Inputs:
         """Return what a run began with.
@@ -157,7 +165,7 @@ class Journal:
             row = connection.execute(query, (run,)).fetchone()
         if row is None:
             raise JournalError("a record of the journal is damaged: a run without its inputs")
-        opening = _table(row[0])
+        opening = table(row[0])
         spec = unpack(row[1], most=_LARGEST_TEXT)[0].get("spec")
         if not isinstance(spec, str) or not isinstance(row[2], bytes):
             raise JournalError("a record of the journal is damaged: a run without its device")
@@ -231,7 +239,7 @@ class Journal:
                 attempt if isinstance(attempt, int) else 0,
                 None if job is None else str(job),
                 None if reason is None else str(reason),
-                None if facts is None else _table(facts),
+                None if facts is None else table(facts),
             )
             for _, key, step, fingerprint, attempt, job, reason, facts in rows
         ]
@@ -331,7 +339,7 @@ class Journal:
             )
             self._shrink()
         while most_bytes is not None and (size := self.size()) > most_bytes:
-            rows = self._writer.do(_count)
+            rows = self._writer.do(count)
             some = max(1, int(rows * (1 - most_bytes / size)))
             oldest = f"number IN (SELECT number FROM runs WHERE {wanted} ORDER BY created LIMIT ?)"  # noqa: S608
             gone = self._writer.do(partial(forget, condition=oldest, values=(some,)))
@@ -345,84 +353,6 @@ class Journal:
         with self._reading() as connection:
             connection.executescript("PRAGMA incremental_vacuum")  # execute() frees one page
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, lease: str) -> int:
-    created = row.created.timestamp()
-    digest = blake2b(inputs.spec.encode(), digest_size=16).digest()
-    if not connection.execute("SELECT 1 FROM specs WHERE digest = ?", (digest,)).fetchone():
-        body = pack({"spec": inputs.spec})
-        connection.execute("INSERT OR REPLACE INTO specs VALUES (?, ?)", (digest, body))
-    cursor = connection.execute(
-        "INSERT INTO runs (id, kind, backend, device, state, created, changed, owner, beat) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(row.id, row.kind, row.backend, row.device, row.state.value),
-            *(created, created, lease, time.time()),
-        ),
-    )
-    number = cursor.lastrowid or 0
-    connection.execute(
-        "INSERT INTO inputs (run, opening, spec, call, circuits) VALUES (?, ?, ?, ?, ?)",
-        (number, json.dumps(inputs.opening), digest, inputs.call, inputs.circuits),
-    )
-    connection.executemany(
-        "INSERT OR IGNORE INTO tags (tag, run) VALUES (?, ?)", [(tag, number) for tag in row.tags]
-    )
-    return number
-
-
-def _insert_chunks(
-    connection: sqlite3.Connection, run: int, stage: int, chunks: Sequence[ChunkRow]
-) -> None:
-    connection.executemany(
-        "INSERT INTO chunks (run, stage, number, key, state, fingerprint) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (run, stage, number, chunk.key, Step.PLANNED.value, chunk.fingerprint)
-            for number, chunk in enumerate(chunks)
-        ],
-    )
-
-
-def _count(connection: sqlite3.Connection) -> int:
-    (rows,) = connection.execute("SELECT count(*) FROM runs").fetchone()
-    return int(rows)
-
-
-def _job_row(connection: sqlite3.Connection, row: Sequence[Any]) -> JobRow:
-    number, job_id, kind, backend, device, state, created, reason = row
-    tags = connection.execute("SELECT tag FROM tags WHERE run = ? ORDER BY tag", (number,))
-    steps = dict(
-        connection.execute(
-            "SELECT state, count(*) FROM chunks WHERE run = ? GROUP BY state", (number,)
-        ).fetchall()
-    )
-    done = steps.get(Step.DONE.value, 0)
-    return JobRow(
-        id=str(job_id),
-        kind=str(kind),
-        backend=str(backend),
-        device=str(device),
-        state=state_of(state),
-        created=time_of(created),
-        tags=tuple(str(tag) for (tag,) in tags),
-        chunks=sum(steps.values()),
-        sent=done + steps.get(Step.SENT.value, 0),
-        done=done,
-        reason=None if reason is None else str(reason),
-        number=number,
-    )
-
-
-def _table(text: object) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise JournalError(f"a record of the journal is damaged: {error}") from error
-    if not isinstance(found, dict):
-        raise JournalError("a record of the journal is damaged: a list where a table belongs")
-    return found
 
 
 _journals: dict[Path, Journal] = {}
