@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
@@ -136,6 +137,12 @@ class Resumable:
         Raises:
             TimeoutError: The job is not final.
         """
+        with self._coming_back():
+            return self._waited(timeout, callback)
+
+    def _waited(
+        self, timeout: float | None, callback: Callable[[Progress], object] | None
+    ) -> QiskitJobStatus:
         if callback is None:
             return QISKIT_STATUS[self._work.wait(timeout)]
         start, pause = time.monotonic(), _FIRST_PAUSE
@@ -155,6 +162,16 @@ class Resumable:
                 continue
             if not status.final:  # nobody is at it
                 return QISKIT_STATUS[status]
+
+    @contextmanager
+    def _coming_back(self) -> Iterator[None]:
+        """Say at Ctrl-C that the job goes on, and how to come back to it."""
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            if self._ledger is not None and self.is_journaled:
+                stop.add_note(f"the job goes on: QDMIProvider().job({self._ledger.id!r})")
+            raise
 
     def progress(self, seconds: float = 0.0) -> Progress:
         """Ask how far the job is."""
@@ -249,7 +266,8 @@ class QDMIJob(Resumable, JobV1):
         if self._result is not None:
             kept: Result = self._result
             return kept
-        result: Result = self._build(self._work.result(timeout, partial=partial))
+        with self._coming_back():
+            result: Result = self._build(self._work.result(timeout, partial=partial))
         if not partial:
             self._result = result
         return result

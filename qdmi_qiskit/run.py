@@ -60,7 +60,12 @@ class Run:
         """Send the first chunk here, so that a refusal is raised here; the rest behind."""
         if not chunks:
             return []
-        first = _Sent(self._job(chunks[0], 0))
+        try:
+            first = _Sent(self._job(chunks[0], 0))
+        except BaseException:
+            if self._stage is not None:
+                self._stage.abandon()  # whoever caught this may go on with it at once
+            raise
         if len(chunks) == 1:
             return [first]
         limit = self.spec.capabilities.max_jobs

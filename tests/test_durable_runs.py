@@ -18,7 +18,7 @@ from qdmi_qiskit.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from qdmi_qiskit.journal import journal_at
+from qdmi_qiskit.journal import JobRow, journal_at
 from qdmi_qiskit.model import JobStatus
 from tests.lasting import Cloud, flipped, readings
 
@@ -39,7 +39,7 @@ def elsewhere(path, job, cloud):
     """The job as a process sees it that did not send it."""
     provider = QDMIProvider(environ={"QDMI_JOURNAL": str(path)})
     journal_at(path).flush()
-    row = journal_at(path).find(job.job_id())
+    row = journal_at(path).find(job.id if isinstance(job, JobRow) else job.job_id())
     from functools import partial
 
     from qdmi_qiskit.journal import Intent, Ledger
@@ -120,6 +120,28 @@ def test_an_unknown_submission_is_sent_again_where_keys_are_known(path):
         job.result()
     assert readings(job.resume().result()) == RIGHT
     assert set(cloud.posted.values()) == {1}
+
+
+def test_a_run_whose_first_submission_is_unknown_can_be_taken_up_at_once(path):
+    cloud = Cloud(lost={0: True}, searches=True)
+    with pytest.raises(SubmitUnknownError) as caught:
+        sampled(cloud, path)
+    (row,) = journal_at(path).rows()
+    assert any(row.id in note for note in caught.value.__notes__)
+    assert readings(elsewhere(path, row, cloud).resume().result()) == RIGHT
+    assert set(cloud.posted.values()) == {1}
+
+
+def test_ctrl_c_says_how_to_come_back(path, monkeypatch):
+    job = sampled(Cloud(), path)
+
+    def interrupted(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job._work, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        job.wait()
+    assert job.job_id() in caught.value.__notes__[0]
 
 
 def test_what_failed_is_kept_apart_and_sent_again_only_on_request(path):

@@ -187,7 +187,7 @@ class Stage(Notes):
         try:
             job = self._session.submit(tasks, key=row.key)
         except SubmitUnknownError as error:
-            error.add_note(f"noted as job {self.run_id}")
+            error.add_note(f"noted in the journal: QDMIProvider().job({self.run_id!r})")
             raise
         except UnavailableError:  # nothing was queued
             row.step = Step.PLANNED
@@ -248,6 +248,11 @@ class Stage(Notes):
     def is_sending(self) -> bool:
         """Return whether chunks are still to be sent."""
         return self._ledger.sends and self._unsent > 0
+
+    def abandon(self) -> None:
+        """Take note that this process sends no more of the run."""
+        self._unsent = 0
+        self._ledger.let_go()
 
     def canceled(self) -> None:
         """Note that what was not sent never will be."""

@@ -47,7 +47,8 @@ class PrimitiveJob(Resumable, BasePrimitiveJob[PrimitiveResult[Any], QiskitJobSt
         if self._result is not None:
             kept: PrimitiveResult[Any] = self._result
             return kept
-        pubs = self._build(self._work.result(timeout, partial=partial), partial=partial)
+        with self._coming_back():
+            pubs = self._build(self._work.result(timeout, partial=partial), partial=partial)
         metadata = {"version": 2, "device_jobs": self._work.device_jobs}
         result = PrimitiveResult(pubs, metadata=metadata)
         if not partial:
