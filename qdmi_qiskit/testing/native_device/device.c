@@ -162,6 +162,8 @@ int FN(device_session_init)(session *s) {
   if (told(s, "init-fatal")) return FATAL;
   if (told(s, "init-denied")) return DENIED;
   if (told(s, "init-nonsense")) return 77;
+  char *volatile lost = told(s, "leak") ? malloc(64) : s->words; /* volatile: not optimised away */
+  if (lost == NULL) return OUTOFMEM;
   s->ready = 1;
   return SUCCESS;
 }

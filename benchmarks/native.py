@@ -1,0 +1,108 @@
+"""What `native:` costs beside mqt-core's own bindings, both on DDSIM: CPU time, side by side.
+
+    python -m benchmarks.native [ROUNDS]
+
+1. One job, Bell, 1000 shots: from a program's text to its shots. Calls alternate in one process;
+   DDSIM works in processes of its own, which are not counted.
+2. From the start of a process to the counts of Bell: ours by `open_device` and `QDMIBackend`,
+   theirs by `mqt.core.plugins.qiskit`. The interpreter's own start counts for both.
+
+Needs mqt-core 4.1.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+
+TEXT = (
+    'OPENQASM 3.0;\ninclude "stdgates.inc";\nbit[2] c;\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    "c[0] = measure q[0];\nc[1] = measure q[1];\n"
+)
+BELL = (
+    "from qiskit import QuantumCircuit\n"
+    "c = QuantumCircuit(2)\nc.h(0)\nc.cx(0, 1)\nc.measure_all()\n"
+)
+OURS = (
+    BELL + "from qdmi_qiskit import QDMIProvider\n"
+    "b = QDMIProvider().get_backend('native:mqt.ddsim.default')\n"
+    "assert sum(b.run(c, shots=1000).result().get_counts().values()) == 1000\n"
+)
+THEIRS = (
+    BELL + "from mqt.core.plugins.qiskit import QDMIProvider\n"
+    "b = QDMIProvider().get_backend_by_device_id('mqt.ddsim.default')\n"
+    "assert sum(b.run(c, shots=1000).result().get_counts().values()) == 1000\n"
+)
+JOB_LIMIT, START_LIMIT = 1.3, 0.5
+JOBS = 100
+
+
+def job_races(rounds: int) -> tuple[list[float], list[float]]:
+    """Return CPU seconds per job of each round, ours and theirs."""
+    from mqt.core.qdmi import ProgramFormat, builtin_driver
+
+    from qdmi_qiskit.devices.native import driver
+    from qdmi_qiskit.model import Program, Task
+
+    session = driver.open("mqt.ddsim.default")
+    session.spec()
+    device = builtin_driver.open_device("mqt.ddsim.default")
+    task = Task(Program("qasm3", TEXT, 2), 1000)
+
+    def ours() -> None:
+        job = session.submit([task], key="k")
+        job.wait()
+        assert job.result()[0].bits.shape == (1, 1000, 1)
+
+    def theirs() -> None:
+        job = device.submit_job(TEXT, ProgramFormat.QASM3, 1000)
+        job.wait()
+        assert len(job.get_shots()) == 1000
+
+    found: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for work, times in zip((ours, theirs), found, strict=True):
+            start = time.process_time()
+            for _ in range(JOBS):
+                work()
+            times.append((time.process_time() - start) / JOBS)
+    return found
+
+
+def started(code: str) -> float:
+    """User plus system time of a fresh interpreter that runs `code`, without DDSIM's workers."""
+    counted = code + "import time\nopen(3, 'w').write(str(time.process_time()))\n"
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    actions = [(os.POSIX_SPAWN_DUP2, write, 3)]
+    command = [sys.executable, "-c", counted]
+    process = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
+    os.close(write)
+    _, status, _ = os.wait4(process, 0)
+    with os.fdopen(read) as answer:
+        text = answer.read()
+    if status:
+        sys.exit(f"{code!r} failed")
+    return float(text)
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    mine, yours = (statistics.median(times) for times in job_races(rounds))
+    _say("a job", mine, yours, JOB_LIMIT)
+    for code in (OURS, THEIRS):
+        started(code)  # byte code and the file cache are warm for both
+    pairs = [(started(OURS), started(THEIRS)) for _ in range(rounds)]
+    mine, yours = (statistics.median(times) for times in zip(*pairs, strict=True))
+    _say("process start to Bell", mine, yours, START_LIMIT)
+
+
+def _say(what: str, mine: float, yours: float, limit: float) -> None:
+    verdict = "ok" if mine <= limit * yours else f"MISSED {limit}"
+    print(f"{what}: {1e3 * mine:.2f} ms / {1e3 * yours:.2f} ms = {mine / yours:.2f} ({verdict})")
+
+
+if __name__ == "__main__":
+    main()
