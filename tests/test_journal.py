@@ -405,6 +405,22 @@ def test_a_lease_ends_with_its_process(path):
     assert host == "".join(socket.gethostname().split())
 
 
+def test_a_process_that_forks_leaves_its_child_a_journal_that_works(path):
+    journal = journal_at(path)
+    number = noted(journal, "parents")
+    pid = os.fork()
+    if pid == 0:
+        fine = False
+        try:
+            noted(journal_at(path), "childs")
+            journal_at(path).flush()
+            fine = len(journal_at(path).rows()) == 2 and journal_at(path).is_held(number)
+        finally:
+            os._exit(0 if fine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert {found.id for found in journal.rows()} == {"parents", "childs"}
+
+
 # Secrets.
 
 

@@ -22,6 +22,16 @@ _held: set[str] = set()  # the leases of this process
 _lock = threading.Lock()
 
 
+def _begin_anew() -> None:
+    """After a fork: leases are the parent's, and so may be whoever holds the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def lease() -> str:
     """Return a new lease of this process."""
     text = f"{_host()} {os.getpid()} {_started(os.getpid())} {secrets.token_hex(8)}"

@@ -365,3 +365,13 @@ def journal_at(path: Path) -> Journal:
         if path not in _journals:
             _journals[path] = Journal(path)
         return _journals[path]
+
+
+def _begin_anew() -> None:
+    """After a fork: connections and locks of the parent's threads are of no use here."""
+    global _opening
+    _opening = threading.Lock()
+    _journals.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
