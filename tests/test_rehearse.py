@@ -72,6 +72,17 @@ def test_a_script_runs_on_braket_without_an_account(environment, name):
 
 
 @braket
+def test_a_profile_with_an_endpoint_of_its_own_is_led_to_the_rehearsal(environment, tmp_path):
+    (tmp_path / "config.toml").write_text(
+        '[backends.paid]\ndevice = "braket:garnet"\nendpoint = "https://braket.invalid"\n'
+        's3_endpoint = "https://s3.invalid"\n'
+    )
+    ran = rehearsed(environment, "paid", FLIPPED.format(name="'paid'"))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("001 ")
+
+
+@braket
 def test_a_boto3_of_the_users_finds_it_too(environment):
     script = "import boto3; print(boto3.client('braket').search_devices(filters=[])['devices'])"
     ran = rehearsed(environment, "braket:garnet", script)
@@ -91,12 +102,12 @@ def test_the_command_of_the_readme(environment):
 
 
 @iqm
-@pytest.mark.parametrize("profile", ["iqm:garnet", "lab"])
+@pytest.mark.parametrize("profile", ["iqm:garnet", "lab", "filed"])
 def test_a_script_runs_on_iqm_without_an_account(environment, tmp_path, profile):
     """A profile that names a server of its own is led to the rehearsal all the same."""
     (tmp_path / "config.toml").write_text(
         '[backends.lab]\ndevice = "iqm:garnet"\nurl = "https://iqm.invalid"\n'
-        'token = "env:LAB_TOKEN"\n'
+        'token = "env:LAB_TOKEN"\n[backends.filed]\ndevice = "iqm:garnet"\ntokens_file = "/none.json"\n'
     )
     environment |= {"IQM_TOKENS_FILE": "/nowhere"}
     ran = rehearsed(environment, profile, FLIPPED.format(name=repr(profile)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -53,7 +56,7 @@ def rehearse(
     with contextlib.ExitStack() as ends:
         with display.working(f"starting a service with {resolved.label}"):
             service = (
-                _braket(resolved.locator, seed)
+                _braket(resolved.locator, seed, _of_scheme(settings, "braket"))
                 if resolved.scheme == "braket"
                 else _iqm(resolved.locator, seed, _of_scheme(settings, "iqm"))
             )
@@ -92,38 +95,53 @@ def _check_installed(scheme: str) -> None:
 
 
 @contextmanager
-def _braket(locator: str, seed: int) -> Iterator[dict[str, str]]:
+def _braket(locator: str, seed: int, profiles: Iterable[str]) -> Iterator[dict[str, str]]:
     from qdmi_qiskit.testing.braket_service.rehearse import found
     from qdmi_qiskit.testing.braket_service.service import BraketService
 
     with BraketService(seed=seed, lifetime=_LIFETIME) as service:
-        yield service.environment(found(service.devices, locator).regions[0])
-
-
-@contextmanager
-def _iqm(locator: str, seed: int, profiles: Sequence[str]) -> Iterator[dict[str, str]]:
-    from qdmi_qiskit.testing.iqm_server import rehearse
-
-    with rehearse(locator, seed=seed, lifetime=_LIFETIME) as leads:
-        environment = {**os.environ, **leads}
-        environment.pop("IQM_TOKENS_FILE", None)
-        for profile in profiles:  # one that names a server of its own would lead there
-            prefix = f"QDMI_{re.sub(r'[^A-Z0-9]', '_', profile.upper())}_"
-            environment |= {f"{prefix}URL": leads["IQM_SERVER_URL"]}
-            environment |= {f"{prefix}TOKEN": "env:IQM_TOKEN"}
+        environment = service.environment(found(service.devices, locator).regions[0])
+        for profile in profiles:
+            for key in ("ENDPOINT", "S3_ENDPOINT"):
+                environment[_variable(profile, key)] = service.url
         yield environment
 
 
-def _of_scheme(settings: Settings, scheme: str) -> list[str]:
-    """Return the scheme, and the profiles of its devices."""
+@contextmanager
+def _iqm(
+    locator: str, seed: int, profiles: Mapping[str, Collection[str]]
+) -> Iterator[dict[str, str]]:
+    from qdmi_qiskit.testing.iqm_server import rehearse
+
+    with rehearse(locator, seed=seed, lifetime=_LIFETIME) as leads, TemporaryDirectory() as folder:
+        tokens = Path(folder, "tokens.json")
+        tokens.write_text(json.dumps({"access_token": leads["IQM_TOKEN"]}))
+        environment = {**os.environ, **leads}
+        environment.pop("IQM_TOKENS_FILE", None)
+        for profile, options in profiles.items():  # one that names a server would lead there
+            environment[_variable(profile, "URL")] = leads["IQM_SERVER_URL"]
+            if "tokens_file" in options:
+                environment[_variable(profile, "TOKENS_FILE")] = str(tokens)
+            else:
+                environment[_variable(profile, "TOKEN")] = "env:IQM_TOKEN"
+        yield environment
+
+
+def _variable(profile: str, key: str) -> str:
+    """Return the variable that wins over what a profile says."""
+    return f"QDMI_{re.sub(r'[^A-Z0-9]', '_', profile.upper())}_{key}"
+
+
+def _of_scheme(settings: Settings, scheme: str) -> dict[str, Collection[str]]:
+    """Return the scheme, and the profiles of its devices with the names of what they say."""
     from qdmi_qiskit.config import profiles
     from qdmi_qiskit.errors import ConfigError
 
-    found = [scheme]
+    found: dict[str, Collection[str]] = {scheme: ()}
     for name in profiles(settings.config):
         with contextlib.suppress(ConfigError):  # a profile that is broken leads nowhere
-            if settings.resolve(name).scheme == scheme:
-                found.append(name)
+            if (resolved := settings.resolve(name)).scheme == scheme:
+                found[name] = resolved.settings.keys()
     return found
 
 
