@@ -107,7 +107,8 @@ def test_a_script_runs_on_iqm_without_an_account(environment, tmp_path, profile)
     """A profile that names a server of its own is led to the rehearsal all the same."""
     (tmp_path / "config.toml").write_text(
         '[backends.lab]\ndevice = "iqm:garnet"\nurl = "https://iqm.invalid"\n'
-        'token = "env:LAB_TOKEN"\n[backends.filed]\ndevice = "iqm:garnet"\ntokens_file = "/none.json"\n'
+        'token = "env:LAB_TOKEN"\n'
+        '[backends.filed]\ndevice = "iqm:garnet"\ntokens_file = "/none.json"\n'
     )
     environment |= {"IQM_TOKENS_FILE": "/nowhere"}
     ran = rehearsed(environment, profile, FLIPPED.format(name=repr(profile)))
