@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from qdmi_qiskit.options import DeviceOptions
 
@@ -20,8 +20,8 @@ _OURS = (
 )  # fmt: skip
 
 
-def _time(text: str | int) -> str:
-    if not _TIME.fullmatch(str(text)):
+def _time(text: object) -> str:
+    if isinstance(text, bool) or not _TIME.fullmatch(str(text)):  # TOML reads 00:30:00 as a time
         raise ValueError("minutes, or a time such as '00:30:00' or '1-12'")
     return str(text)
 
@@ -76,7 +76,7 @@ class SlurmOptions(DeviceOptions):
     memory: Word | None = None
     licenses: Word | None = None
     cpus: int | None = Field(default=None, ge=1)
-    time: Annotated[str | int, AfterValidator(_time)] = "00:30:00"
+    time: Annotated[str, BeforeValidator(_time)] = "00:30:00"
     extra: tuple[Annotated[str, AfterValidator(_flag)], ...] = ()
     idle: float = Field(default=300.0, gt=0)
     wait: float | None = Field(default=None, gt=0)
