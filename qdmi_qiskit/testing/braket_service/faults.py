@@ -7,16 +7,27 @@ An operation is called by its name in the API (`CreateQuantumTask`, `GetObject`)
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["refuse", "drop", "drop after", "cut", "shorten"]
+Kind = Literal["refuse", "drop", "drop after", "cut", "shorten", "garble", "slow"]
 
 
 @dataclass
 class Fault:
-    """A fault of the wire. `times` counts down to zero."""
+    """A fault of the wire. `times` counts down to zero.
+
+    Attributes:
+        operation: Which requests are hit.
+        kind: What happens.
+        times: To how many; None: all.
+        error: Name of the error with `refuse`.
+        message: Its words.
+        keep: Part of the body that `cut` and `shorten` send.
+        seconds: How late the answer comes with `slow`.
+        retry_after: What `refuse` asks for in the header of that name.
+    """
 
     operation: str
     kind: Kind
@@ -24,6 +35,8 @@ class Fault:
     error: str = "InternalServiceException"
     message: str = "a fault on demand"
     keep: float = 0.5
+    seconds: float = 0.1
+    retry_after: str | None = None
 
 
 @dataclass
@@ -55,10 +68,20 @@ class Faults:
         self._deaf = 0
         self._statuses: list[str] = []
         self._endings: list[Ending] = []
+        self._chooser: Callable[[str], Fault | None] | None = None
 
-    def throttle(self, operation: str = "*", times: int | None = 1) -> None:
+    def draw(self, chooser: Callable[[str], Fault | None]) -> None:
+        """Let `chooser` say for each request that no fault waits for what goes wrong with it."""
+        with self._lock:
+            self._chooser = chooser
+
+    def throttle(
+        self, operation: str = "*", times: int | None = 1, *, retry_after: str | None = None
+    ) -> None:
         """Answer `ThrottlingException` (429); S3 says `SlowDown` (503)."""
-        self._add(Fault(operation, "refuse", times, "ThrottlingException", "Rate exceeded"))
+        fault = Fault(operation, "refuse", times, "ThrottlingException", "Rate exceeded")
+        fault.retry_after = retry_after
+        self._add(fault)
 
     def refuse(
         self,
@@ -91,6 +114,10 @@ class Faults:
     ) -> None:
         """Send a part of a body as if it were the whole."""
         self._add(Fault(operation, "shorten", times, keep=keep))
+
+    def garble(self, operation: str = "GetObject", times: int | None = 1) -> None:
+        """Act, and answer with something else than JSON, as a proxy may."""
+        self._add(Fault(operation, "garble", times))
 
     def end_tasks(
         self, status: str = "FAILED", reason: str = "The device failed", times: int | None = 1
@@ -132,6 +159,7 @@ class Faults:
             self._deaf = 0
             self._statuses.clear()
             self._endings.clear()
+            self._chooser = None
 
     def seconds(self, operation: str) -> float:
         """Return how long a request has to wait."""
@@ -145,7 +173,8 @@ class Faults:
                 if fault.operation in ("*", operation) and fault.times != 0:
                     fault.times = None if fault.times is None else fault.times - 1
                     return fault
-        return None
+            chooser = self._chooser
+        return None if chooser is None else chooser(operation)
 
     def take_ending(self, program_set: bool) -> Ending | None:
         """Return how the next task ends, if not well."""

@@ -244,6 +244,8 @@ class BraketService:
         if fault is not None and fault.kind == "drop":
             self._note(request, operation, 0)
             return Response(500), fault
+        if fault is not None and fault.kind == "slow":
+            time.sleep(fault.seconds)
         try:
             response = self._served(request, operation, arn, fault)
         except ServiceError as error:

@@ -16,6 +16,7 @@ from qdmi_qiskit.testing.braket_service.faults import Fault
 
 # Source: Signature Version 4; the region of a request is in nothing but its credential scope.
 _SCOPE = re.compile(r"Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
+_GARBAGE = b"<html><body>not what you asked for</body></html>"
 IDLE = 60.0  # seconds after which an idle connection is closed
 
 
@@ -118,12 +119,16 @@ class Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind in ("cut", "shorten"):
             body = body[: int(len(body) * fault.keep)]
             whole = whole if fault.kind == "cut" else len(body)
+        if fault is not None and fault.kind == "garble":
+            body, whole = _GARBAGE, len(_GARBAGE)
         self.send_response(response.status)
         number = str(uuid4())
         self.send_header("x-amzn-RequestId", number)
         self.send_header("x-amz-request-id", number)
         for name, value in response.headers.items():
             self.send_header(name, value)
+        if fault is not None and fault.retry_after is not None:
+            self.send_header("Retry-After", fault.retry_after)
         if response.status != 204:
             self.send_header("Content-Length", str(whole))
         self.end_headers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -55,6 +56,12 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._coming: list[Fault] = []
+        self._chooser: Callable[[str, str], Fault | None] | None = None
+
+    def draw(self, chooser: Callable[[str, str], Fault | None]) -> None:
+        """Let `chooser` say, by method and path, what goes wrong where no fault waits."""
+        with self._lock:
+            self._chooser = chooser
 
     def add(self, fault: Fault) -> None:
         """Let something go wrong."""
@@ -65,6 +72,7 @@ class Faults:
         """Let nothing more go wrong."""
         with self._lock:
             self._coming.clear()
+            self._chooser = None
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return what goes wrong with this request."""
@@ -79,4 +87,5 @@ class Faults:
                 if fault.times == 0:
                     self._coming.remove(fault)
                 return fault
-        return None
+            chooser = self._chooser
+        return None if chooser is None else chooser(method, path)

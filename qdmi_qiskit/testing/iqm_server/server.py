@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 from uuid import UUID
 
@@ -162,6 +162,10 @@ class IQMServer:
     def inject_submit(self, kind: Kind, **fault: Any) -> None:
         """Let something go wrong with coming submissions only."""
         self._faults.add(Fault(kind, method="POST", path=_SUBMIT, **fault))
+
+    def draw_faults(self, chooser: Callable[[str, str], Fault | None]) -> None:
+        """Let `chooser` say, by method and path, what goes wrong with each request."""
+        self._faults.draw(chooser)
 
     def clear_faults(self) -> None:
         """Let nothing more go wrong."""
