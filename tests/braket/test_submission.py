@@ -8,8 +8,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from qdmi_qiskit.devices.braket import transport as transport_module
-from qdmi_qiskit.devices.braket.transport import Pace
+from qdmi_qiskit import pace as pace_module
 from qdmi_qiskit.errors import (
     ConfigError,
     JobFailedError,
@@ -19,6 +18,7 @@ from qdmi_qiskit.errors import (
 )
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import Task
+from qdmi_qiskit.pace import Rate
 from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.cloud import backend, flipped, session
 
@@ -268,8 +268,8 @@ def test_tasks_are_sent_at_once_up_to_the_burst_then_at_the_rate(monkeypatch):
         now[0] += seconds
 
     ours = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
-    monkeypatch.setattr(transport_module, "time", ours)
-    pace = Pace(20.0, 40)
+    monkeypatch.setattr(pace_module, "time", ours)
+    pace = Rate(20.0, 40)
     for _ in range(100):
         pace.wait()
     assert len(slept) == 60

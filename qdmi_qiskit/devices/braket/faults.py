@@ -19,6 +19,7 @@ from qdmi_qiskit.errors import (
     RejectedError,
     UnavailableError,
 )
+from qdmi_qiskit.pace import retry_after as seconds_asked
 
 _ACCOUNT = re.compile(r"(arn:aws[\w-]*:[\w-]*:[\w-]*:)\d{12}(?=:)|(?<![\w.-])\d{12}(?![\w.-])")
 _THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown")
@@ -37,6 +38,12 @@ _DENIED = (
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 )
+
+
+class BrokenAnswerError(wire.HTTPClientError):
+    """An answer that is none: half of it, or something that is no answer of the service's."""
+
+    fmt = "the answer is broken: {error}"
 
 
 def anonymous(text: object) -> str:
@@ -72,6 +79,19 @@ def passing(error: BaseException) -> bool:
             504,
         )
     return isinstance(error, wire.HTTPClientError | wire.ConnectionError | wire.IncompleteReadError)
+
+
+def throttled(error: BaseException) -> bool:
+    """Whether the service wants to be asked less."""
+    return code(error) in _THROTTLED or _http_status(error) == 429
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds after which the service wants to be asked again, if it said so."""
+    if not isinstance(error, wire.ClientError):
+        return None
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return seconds_asked(headers.get("retry-after"))
 
 
 def unanswered(error: BaseException) -> bool:

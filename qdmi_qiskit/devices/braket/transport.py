@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,44 +14,43 @@ import boto3
 from botocore import exceptions as wire
 from botocore.config import Config
 from botocore.loaders import create_loader
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
-from qdmi_qiskit.devices.braket.faults import passing, translated, unanswered, wire_errors
+from qdmi_qiskit.devices.braket.faults import (
+    BrokenAnswerError,
+    passing,
+    retry_after,
+    throttled,
+    translated,
+    unanswered,
+    wire_errors,
+)
 from qdmi_qiskit.devices.braket.options import CloudOptions, bucket_and_prefix
 from qdmi_qiskit.errors import SubmitUnknownError
+from qdmi_qiskit.pace import Rate, Width, pause
 
 _RATE, _BURST = 20.0, 40  # CreateQuantumTask, documented default quota of an account
 _CONNECTIONS = 32
 _PLACE = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # as in the SDK
-_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.1, 5.0, 120.0
+_TOLD = {  # what every answer has; without it, it is none
+    "create_quantum_task": "quantumTaskArn",
+    "get_device": "deviceCapabilities",
+    "get_quantum_task": "status",
+    "search_devices": "devices",
+    "search_quantum_tasks": "quantumTasks",
+}
 
 
-class Pace:
-    """Lets `burst` calls pass at once, then `rate` per second. Shared by threads."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._gap, self._slack = 1 / rate, (burst - 1) / rate
-        self._free = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Block until the next call is within the rate."""
-        with self._lock:
-            now = time.monotonic()
-            due = max(self._free, now - self._slack)
-            self._free = due + self._gap
-        if due > now:
-            time.sleep(due - now)
+_rates: dict[tuple[str, str], Rate] = {}
+_rates_lock = threading.Lock()
 
 
-_paces: dict[tuple[str, str], Pace] = {}
-_paces_lock = threading.Lock()
-
-
-def _pace(region: str, endpoint: str) -> Pace:
-    """Return the pace that all sessions of this process share in a region."""
-    with _paces_lock:
-        return _paces.setdefault((region, endpoint), Pace(_RATE, _BURST))
+def _rate(region: str, endpoint: str) -> Rate:
+    """Return the rate that all sessions of this process share in a region."""
+    with _rates_lock:
+        return _rates.setdefault((region, endpoint), Rate(_RATE, _BURST))
 
 
 @cache
@@ -84,7 +82,8 @@ class Transport:
         self._lock = threading.Lock()
         self._s3: Any = None
         self._place: tuple[str, str] | None = None
-        self._paced = _pace(self.region, self.endpoint)
+        self._paced = _rate(self.region, self.endpoint)
+        self.width, self.s3_width = Width(_CONNECTIONS), Width(_CONNECTIONS)
 
     @property
     def endpoint(self) -> str:
@@ -105,8 +104,23 @@ class Transport:
 
     def call(self, operation: str, what: str, **arguments: Any) -> dict[str, Any]:
         """Make a call that changes nothing, or the same however often it is made."""
-        reply: dict[str, Any] = self._repeat(getattr(self._braket, operation), what, arguments)
+        reply: dict[str, Any] = self._repeat(self._asking(operation), what, arguments)
         return reply
+
+    def _asking(self, operation: str) -> Callable[..., dict[str, Any]]:
+        """Return a call that raises where the answer is none, as when a proxy answers."""
+        told = _TOLD.get(operation)
+
+        def ask(**arguments: Any) -> dict[str, Any]:
+            try:
+                answer: dict[str, Any] = getattr(self._braket, operation)(**arguments)
+            except ResponseParserError as error:
+                raise BrokenAnswerError(error=error) from error
+            if told is not None and told not in answer:
+                raise BrokenAnswerError(error=f"there is no {told} in it")
+            return answer
+
+        return ask
 
     def create(self, **arguments: Any) -> str:
         """Make a task and return its ARN; `clientToken` makes it the same task each time.
@@ -117,12 +131,12 @@ class Transport:
             SubmitUnknownError: The connection broke and the task may exist.
         """
         created: str = self._repeat(
-            self._braket.create_quantum_task, "submitting", arguments, paced=True
+            self._asking("create_quantum_task"), "submitting", arguments, paced=True
         )["quantumTaskArn"]
         return created
 
     def read(self, bucket: str, key: str) -> bytes:
-        """Return an object of S3."""
+        """Return an object of S3, which is JSON; one that breaks off is read again."""
         with self._lock:
             if self._s3 is None:
                 with wire_errors("opening S3"):
@@ -130,10 +144,17 @@ class Transport:
         s3 = self._s3
 
         def get(**arguments: Any) -> bytes:
-            content: bytes = s3.get_object(**arguments)["Body"].read()
+            try:
+                content: bytes = s3.get_object(**arguments)["Body"].read()
+            except ResponseParserError as error:
+                raise BrokenAnswerError(error=error) from error
+            # A look at both ends costs nothing; whether all of it is JSON, the reader will see.
+            if content[:64].lstrip()[:1] != b"{" or content[-64:].rstrip()[-1:] != b"}":
+                raise BrokenAnswerError(error=f"{len(content)} bytes that are no whole result")
             return content
 
-        body: bytes = self._repeat(get, "reading a result", {"Bucket": bucket, "Key": key})
+        what = "reading a result"
+        body: bytes = self._repeat(get, what, {"Bucket": bucket, "Key": key}, width=self.s3_width)
         return body
 
     def _repeat(
@@ -143,18 +164,25 @@ class Transport:
         arguments: dict[str, Any],
         *,
         paced: bool = False,
+        width: Width | None = None,
     ) -> Any:
-        pause, doubtful = _PAUSE, False
-        for left in range(self._options.attempts - 1, -1, -1):
+        doubtful = False
+        for attempt in range(self._options.attempts):
             if paced:
                 self._paced.wait()
             try:
-                return call(**arguments)
+                with (width or self.width).call() as under_way:
+                    try:
+                        return call(**arguments)
+                    except BaseException as error:
+                        (under_way.throttled if throttled(error) else under_way.failed)()
+                        raise
             except (wire.BotoCoreError, wire.ClientError) as error:
                 doubtful = doubtful or (paced and unanswered(error))
+                asked = retry_after(error)
+                left = attempt < self._options.attempts - 1 and (asked or 0.0) <= _LONGEST_BLOCK
                 if left and passing(error):
-                    time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - only spreads calls
-                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    time.sleep(pause(attempt, _PAUSE, _LONGEST_PAUSE, asked))
                     continue
                 if doubtful and passing(error):
                     raise SubmitUnknownError(

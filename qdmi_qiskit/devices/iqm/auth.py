@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import Lock
 
 import requests
@@ -9,6 +10,8 @@ from iqm.station_control.client.authentication import ClientAuthenticationError,
 
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.secret import Secret
+
+_HEADER = re.compile(r"Bearer [!-~]+")
 
 
 class Tokens(requests.auth.AuthBase):
@@ -49,9 +52,17 @@ class Tokens(requests.auth.AuthBase):
             if callback is None:
                 return None
             try:
-                return str(callback())
+                header = str(callback())
             except ClientAuthenticationError as error:
                 message = str(error)
+            else:
+                # What no header can hold would stand in an error of the libraries below.
+                if _HEADER.fullmatch(header):
+                    return header
+                raise ConfigError(
+                    f"no IQM token: {self._token or self._tokens_file!r} holds spaces, line breaks "
+                    "or other characters that no token has (not shown)"
+                )
         # Its cause can hold the contents of the file: it must not become the context of ours.
         raise ConfigError(f"no IQM token: {message}; renew {self._tokens_file}")
 

@@ -11,11 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import platform
-import random
 import time
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -24,12 +21,14 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from qdmi_qiskit.devices.iqm.auth import Tokens
 from qdmi_qiskit.devices.iqm.refusals import Refusal, refusal
 from qdmi_qiskit.errors import ProtocolError, QdmiError, SubmitUnknownError, UnavailableError
+from qdmi_qiskit.pace import Width, pause, retry_after
 
 _log = logging.getLogger(__name__)
 
 ATTEMPTS, FIRST_ATTEMPTS = 8, 4  # the latter until the server has answered once
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.25, 10.0, 120.0
 _CONNECT = 10.0
+_CONNECTIONS = 16
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Answer = tuple[Any, Mapping[str, str]]
@@ -42,6 +41,7 @@ class Wire:
         self._url, self._tokens, self._timeout = url, tokens, timeout
         self._root = f"{url}/api/v1/"
         self._reached = False
+        self.width = Width(_CONNECTIONS)
         self._session = requests.Session()
         self._session.auth = tokens
         self._session.headers.update(
@@ -50,7 +50,8 @@ class Wire:
                 "User-Agent": f"qdmi_qiskit, python {platform.python_version()}",
             }
         )
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=16)
+        # Requests that the server holds back take a connection each, but no width.
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=2 * _CONNECTIONS)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
 
@@ -185,15 +186,32 @@ class Wire:
         patience: float = 0.0,
     ) -> requests.Response:
         headers = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
-        return self._session.request(
-            method,
-            self._url + path if path.startswith("/") else self._root + path,
-            params=query,
-            data=body,
-            headers=headers,
-            timeout=(_CONNECT, self._timeout + patience),
-            allow_redirects=False,  # a token goes to the server that was named, and no other
-        )
+
+        def send() -> requests.Response:
+            return self._session.request(
+                method,
+                self._url + path if path.startswith("/") else self._root + path,
+                params=query,
+                data=body,
+                headers=headers,
+                timeout=(_CONNECT, self._timeout + patience),
+                allow_redirects=False,  # a token goes to the server that was named, and no other
+            )
+
+        if patience:  # most of the time it waits: others need not
+            reply = send()
+            if reply.status_code == 429:
+                self.width.narrow()
+            return reply
+        with self.width.call() as call:
+            try:
+                reply = send()
+            except BaseException:
+                call.failed()
+                raise
+            if reply.status_code == 429:
+                call.throttled()
+            return reply
 
     def _refused(self, reply: requests.Response) -> Refusal:
         return refusal(reply.status_code, self._tokens.hidden(reply.text[:2000]))
@@ -235,26 +253,10 @@ def _pause(
     attempt: int, reply: requests.Response | None = None, problem: QdmiError | None = None
 ) -> bool:
     """Wait before the next attempt; False if the server wants more than is reasonable."""
-    asked = None if reply is None else _retry_after(reply.headers.get("Retry-After"))
+    asked = None if reply is None else retry_after(reply.headers.get("Retry-After"))
     if asked is not None and asked > _LONGEST_BLOCK:
         return False
-    pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * (0.75 + random.random() / 2)  # noqa: S311
-    seconds = pause if asked is None else asked
+    seconds = pause(attempt, _FIRST_PAUSE, _LONGEST_PAUSE, asked)
     _log.debug("waiting %.2f s (%s)", seconds, problem)
     time.sleep(seconds)
     return True
-
-
-def _retry_after(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max((then - datetime.now(UTC)).total_seconds(), 0.0)
