@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from scipy.optimize import minimize
@@ -26,7 +27,11 @@ class Optimum:
 @cache
 def optimum(name: str) -> Optimum:
     """Return the state of least energy that UCCSD reaches. LiH: two electrons in two orbitals."""
-    from chemistry import MOLECULES, Molecule, build, uccsd
+    pytest.importorskip("pyscf")
+    try:
+        from qdmi_qiskit.chemistry import MOLECULES, Molecule, build, uccsd
+    except ImportError:
+        from chemistry import MOLECULES, Molecule, build, uccsd
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scipy, through Nature
