@@ -7,8 +7,8 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from ctypes import byref, c_int, c_size_t, c_void_p
 from typing import Any
 
@@ -214,8 +214,18 @@ class JobHandle:
 
     def call(self, name: str, *arguments: Any) -> int:
         """Call a function of the job; it cannot be freed meanwhile."""
-        with self._held():
+        with self._lock:
+            if self._unwanted:
+                raise UnavailableError("this job's handle was freed: its outcome was fetched")
+            self._users += 1
+        try:
             return self.channel.library.call(name, self._handle, *arguments)
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._unwanted and not self._users
+            if last:
+                self._free()
 
     def check(self) -> JobStatus:
         """Ask how far the job is."""
@@ -249,21 +259,6 @@ class JobHandle:
         if not 0 <= value < len(STATES):
             raise ProtocolError(f"{self.channel.library} says its job is in state {value}")
         return STATES[value]
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        with self._lock:
-            if self._unwanted:
-                raise UnavailableError("this job's handle was freed: its outcome was fetched")
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                last = self._unwanted and not self._users
-            if last:
-                self._free()
 
     @property
     def freed(self) -> bool:

@@ -171,7 +171,7 @@ class NativeJob(Job):
             empty = np.zeros((1, number, num_bytes(bits)), np.uint8)
             return Shots(empty, bits, np.zeros(1, np.int64), {0: words})
         width = wanted.num_bits if wanted.bits is None else len(wanted.bits)
-        found = outcome(part.handle, index, width)
+        found = outcome(part.handle, index, width, wanted.shots)
         return _as_wanted(found, wanted, self._order, f"{part.handle.channel.library}: {self.id}")
 
 
@@ -190,12 +190,15 @@ def _as_wanted(found: Rows, wanted: Wanted, order: BitOrder, what: str) -> Shots
 
 def _wait(part: Part, end: float | None, late: Callable[[], TimeoutError]) -> None:
     pause = 0.001
-    while not part.status().final:
+    while part.final is None:
         left = None if end is None else end - time.monotonic()
-        if left is not None and left <= 0:
-            raise late()
         # QDMI counts whole seconds; what is left of less is slept away in small pieces.
         whole = left is None or left >= _SLICE
-        if not whole or (part.wait(_SLICE) and not part.status().final):
+        ended = whole and part.wait(_SLICE)
+        if part.status().final:
+            return
+        if left is not None and left <= 0:
+            raise late()
+        if ended or not whole:
             time.sleep(pause if left is None else min(pause, left))
             pause = min(2 * pause, 0.5)

@@ -67,6 +67,7 @@ class Library:
 
     def __init__(self, path: str, prefix: str) -> None:
         self.path, self.prefix = path, prefix
+        self._name = f"QDMI library {Path(path).name} ({prefix})"
         try:
             # Local: two libraries may bring two versions of the same dependency.
             native = ctypes.CDLL(path, mode=os.RTLD_LOCAL | os.RTLD_NOW)
@@ -96,7 +97,7 @@ class Library:
             raise fault(code, f"{self} cannot be initialised")
 
     def __str__(self) -> str:
-        return f"QDMI library {Path(self.path).name} ({self.prefix})"
+        return self._name
 
     def _symbol(self, name: str) -> str:
         return f"{self.prefix}_QDMI_{name}"

@@ -166,19 +166,21 @@ def _set(job: JobHandle, parameter: JobParameter, value: bytes) -> None:
         raise fault(code, what, PROGRAM)
 
 
-def outcome(job: JobHandle, index: int, width: int | None = None) -> Rows:
+def outcome(job: JobHandle, index: int, width: int | None = None, shots: int | None = None) -> Rows:
     """Return the shots of one program: in order where the library has them, else a histogram.
 
     Args:
         job: Done.
         index: Of the program.
         width: Characters of a shot; None: whatever there are.
+        shots: How many are expected; None: whatever there are.
 
     Returns:
         bool, shape `(shots, width)`, columns in the order of the library's text.
     """
     what = f"{job.channel.library}: the shots of program {index}"
-    data = _result(job, index, JobResult.SHOTS, what)
+    expected = 0 if width is None or shots is None else shots * (width + 1)
+    data = _result(job, index, JobResult.SHOTS, what, expected)
     if data is not None and len(data) > 1:
         return rows(data, what, width)
     what = f"{job.channel.library}: the histogram of program {index}"
@@ -192,14 +194,16 @@ def outcome(job: JobHandle, index: int, width: int | None = None) -> Rows:
     return np.repeat(words, np.frombuffer(values, np.uintp).astype(np.int64), axis=0)
 
 
-def _result(job: JobHandle, index: int, result: JobResult, what: str) -> bytes | None:
+def _result(
+    job: JobHandle, index: int, result: JobResult, what: str, expected: int = 0
+) -> bytes | None:
     def ask(size: int, value: Any, needed: Any) -> int:
         last = byref(needed) if isinstance(needed, c_size_t) else needed
         which = (index, result) if job.channel.library.programs else (result,)
         return job.call("device_job_get_results", *which, size, value, last)
 
     # A result that a library does not have is a wrong argument in QDMI, whatever the version.
-    return raw(ask, what, lenient=result is not JobResult.HIST_VALUES)
+    return raw(ask, what, lenient=result is not JobResult.HIST_VALUES, expected=expected)
 
 
 def job_id(job: JobHandle) -> str:

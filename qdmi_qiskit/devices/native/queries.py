@@ -53,9 +53,22 @@ def answer(ask: Ask, kind: Kind, what: str, *, lenient: bool = False) -> Any:
     return _list(data, kind, what)
 
 
-def raw(ask: Ask, what: str, *, lenient: bool = False) -> bytes | None:
-    """Return the bytes of an answer; None where the device does not say."""
+def raw(ask: Ask, what: str, *, lenient: bool = False, expected: int = 0) -> bytes | None:
+    """Return the bytes of an answer; None where the device does not say.
+
+    Args:
+        ask: The query.
+        what: The property and whose it is, for messages.
+        lenient: As for `answer`.
+        expected: How many bytes there probably are: then the size is not asked first, which
+            makes some libraries build the whole answer twice.
+    """
     needed = c_size_t(0)
+    if expected:
+        buffer = _guarded(expected)
+        code = ask(expected, buffer, needed)
+        if not failed(code) and needed.value == expected:
+            return _checked(buffer, what, expected)
     code = ask(0, None, needed)
     if _unknown(code, lenient):
         return None
@@ -66,12 +79,21 @@ def raw(ask: Ask, what: str, *, lenient: bool = False) -> bytes | None:
         raise ProtocolError(f"{what}: the library says the answer takes {size} bytes: report it")
     if size == 0:
         return b""
-    # What a library writes past the size that it named itself is caught here if it is not far.
-    buffer = ctypes.create_string_buffer(size + len(_GUARD))
-    ctypes.memmove(ctypes.addressof(buffer) + size, _GUARD, len(_GUARD))
+    buffer = _guarded(size)
     code = ask(size, buffer, None)
     if failed(code):
         raise fault(code, what)
+    return _checked(buffer, what, size)
+
+
+def _guarded(size: int) -> ctypes.Array[ctypes.c_char]:
+    """Return room for an answer; what is written past it is seen if it is not far."""
+    buffer = ctypes.create_string_buffer(size + len(_GUARD))
+    ctypes.memmove(ctypes.addressof(buffer) + size, _GUARD, len(_GUARD))
+    return buffer
+
+
+def _checked(buffer: ctypes.Array[ctypes.c_char], what: str, size: int) -> bytes:
     _check_guard(ctypes.string_at(ctypes.addressof(buffer) + size, len(_GUARD)), what, size)
     return ctypes.string_at(buffer, size)
 
