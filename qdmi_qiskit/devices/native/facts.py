@@ -19,8 +19,11 @@ _SAMPLE = 64
 """Sites that are asked everything; of a device with many more, the rest are asked what one of
 these knows. Simulators name tens of thousands."""
 
+_MANY = 256
+"""More sites than that are not asked what none of the sample knows."""
+
 _ALL = 1024
-"""More sites than that, or places of an operation, only simulators have."""
+"""More places of an operation, none with figures, only simulators have."""
 
 _PLACED = (OperationProperty.DURATION, OperationProperty.FIDELITY, OperationProperty.IDLINGFIDELITY)
 
@@ -149,7 +152,7 @@ def _known(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _sites(channel: Channel, handles: Sequence[int]) -> tuple[RawSite, ...]:
     props = list(SiteProperty)
-    if len(handles) > _ALL:
+    if len(handles) > _MANY:
         sample = [_site(channel, handle, props) for handle in handles[:_SAMPLE]]
         said = {name for site in sample for name in site.values}
         props = [prop for prop in props if prop.name.lower() in said]
