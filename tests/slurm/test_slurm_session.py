@@ -299,24 +299,43 @@ def test_a_parent_that_is_killed_in_the_queue_leaves_no_ghost(idle, python):
         each.session.close()
 
 
-def test_ctrl_c_ends_the_call_and_not_the_session(slurm):
-    job = slurm.run(long(), shots=200_000)
-    timer = threading.Timer(0.5, lambda: os.killpg(os.getpgrp(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        job.result()
-    assert not job.qdmi_status().final
-    assert not slurm.session._allocation.over.is_set()
-    job.cancel()
+INTERRUPTED = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.slurm.works import backend, crooked, long
+slurm = backend()
+job = slurm.run(long(), shots=200_000)
+print("running", flush=True)
+try:
+    job.result()
+except KeyboardInterrupt:
+    print(job.qdmi_status().final, slurm.session._allocation.over.is_set(), flush=True)
+slurm.session.close()
+"""
 
 
-def test_ctrl_c_in_the_queue_leaves_nothing(idle):
+def test_ctrl_c_ends_the_call_and_not_the_session(idle, python):
+    with interrupted(python, INTERRUPTED) as process:
+        assert process.stdout.readline() == "running\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to srun as well, if it hears
+        assert process.stdout.readline() == "False False\n"
+        assert process.wait(30) == 0
+    assert until(lambda: idle.jobs() == [])
+
+
+def interrupted(python, code):
+    """Start a script in a process group of its own."""
+    command = [python, "-c", code.format(root=str(Path.cwd()), busy=False)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def test_ctrl_c_in_the_queue_leaves_nothing(idle, python):
     first, second = backend(), backend()
-    timer = threading.Timer(1.0, lambda: os.killpg(os.getpgrp(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        backend()
-    assert idle.jobs("PENDING") == []
+    with interrupted(python, PARENT) as process:
+        assert until(lambda: idle.jobs("PENDING"), 20)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) != 0
+        assert idle.jobs("PENDING") == []
     for each in (first, second):
         each.session.close()
 
