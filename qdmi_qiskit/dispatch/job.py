@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -26,7 +25,7 @@ from qdmi_qiskit.dispatch.shards import (
     state_of,
 )
 from qdmi_qiskit.dispatch.table import Table
-from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnavailableError
 from qdmi_qiskit.job import remember
 
 _LOG = logging.getLogger(__name__)
@@ -107,9 +106,7 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
             if shard.state is not State.DONE and not shard.moved:
                 self._move([shard])
         if rules.deadline is not None:
-            timer = threading.Timer(rules.deadline, self._stop, [State.TIMEOUT])
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self._watch, name="qdmi-deadline", daemon=True).start()
 
     # Sending ------------------------------------------------------------------------------------
 
@@ -161,8 +158,8 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         try:
             result = job.result()
         except Exception as error:  # noqa: BLE001 - as above
-            found = self._rescued(part)
-            return self._ended(part, state_after_sending(error), error, found)
+            state, found = self._rescued(part, error)
+            return self._ended(part, state, error, found)
         return self._arrived(part, result)
 
     def _pub(self, shard: Shard) -> Any:
@@ -223,18 +220,31 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
             part.final = True  # last: whoever waits may look now
         self._tell()
 
-    def _rescued(self, part: _Part) -> dict[int, Any]:
-        """Return the pubs of a failed job that are complete all the same."""
-        with suppress(Exception):
-            if "partial" in inspect.signature(part.job.result).parameters:
-                result = part.job.result(partial=True)
-                jobs = tuple(result.metadata.get("device_jobs", ()))
-                return {
-                    index: (found, jobs)
-                    for index, found in enumerate(result)
-                    if not found.metadata.get("failures") and found.metadata.get("shots") != 0
-                }
-        return {}
+    @staticmethod
+    def _rescued(part: _Part, error: BaseException) -> tuple[State, dict[int, Any]]:
+        """Return what became of a failed job's missing pubs, and those that are complete.
+
+        Of several device jobs behind one, each may have failed in its own way. What was refused
+        for want of a line was not queued; where one that was not accepted stands beside others
+        that failed, nobody can say which it was, and it counts as unknown.
+        """
+        state = state_after_sending(error)
+        try:
+            if "partial" not in inspect.signature(part.job.result).parameters:
+                return state, {}
+            result = part.job.result(partial=True)
+        except Exception:  # noqa: BLE001 - nothing can be had, or not now
+            return state, {}
+        if isinstance(error, UnavailableError):
+            state = State.FAILED
+        elif state is State.FAILED and not _all_sent(part.job):
+            state = State.UNKNOWN
+        jobs = tuple(result.metadata.get("device_jobs", ()))
+        return state, {
+            index: (found, jobs)
+            for index, found in enumerate(result)
+            if not found.metadata.get("failures") and found.metadata.get("shots") != 0
+        }
 
     def _move(self, lost: Sequence[Shard]) -> None:
         """Ask survivors for what a member failed to do."""
@@ -298,6 +308,12 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         if state is State.CANCELED and not confirmed:
             state = State.ABANDONED
         self._give_up(part, state)
+
+    def _watch(self) -> None:
+        try:
+            self.wait(self._rules.deadline)
+        except TimeoutError:
+            self._stop(State.TIMEOUT)
 
     def _give_up(self, part: _Part, state: State) -> None:
         with self._changed:
@@ -488,7 +504,7 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         self.wait(timeout)
         missing = self.failures
         if missing and not partial:
-            raise self._failure(missing) from missing[0].error
+            raise self._failure(missing) from _cause(missing)
         if self._outcome is None or missing:
             merge = self._rules.merge
             self._outcome = self._pooled() if merge is None else merge(self.by_member())
@@ -532,7 +548,7 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         for pub in range(len(self.plan.pubs)):
             shards = self._of(pub)
             if not shards:
-                raise self._failure(self.failures) from self.failures[0].error
+                raise self._failure(self.failures) from _cause(self.failures)
             pubs.append(self._merged(pub, shards))
         shown = self.table().to_dict()
         jobs = {job["id"]: job for shard in self.shards for job in shard.jobs if "id" in job}
@@ -559,6 +575,18 @@ class DispatchJob(BasePrimitiveJob[Any, JobStatus]):
         metadata["target_precision"] = self.plan.pubs[pub].precision
         names = [row["member"] for row in rows]
         return pooled_estimates(results, [shard.asked for shard in shards], names, metadata)
+
+
+def _all_sent(job: Any) -> bool:
+    """Return whether the device has every part of one of our jobs; True for those of others."""
+    accepted, progress = getattr(job, "device_job_ids", None), getattr(job, "progress", None)
+    return accepted is None or progress is None or len(accepted) == progress().device_jobs
+
+
+def _cause(missing: Sequence[Shard]) -> BaseException | None:
+    """Return the error to name: of what is unknown first, so that nobody repeats it."""
+    unknown = [shard.error for shard in missing if shard.state is State.UNKNOWN]
+    return next((error for error in unknown if error is not None), missing[0].error)
 
 
 def _sum(one: Any, other: Any, *, samples: bool) -> Any:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from qiskit.providers import JobStatus
 
-from qdmi_qiskit.errors import SubmitUnknownError, UnavailableError
+from qdmi_qiskit.errors import JobFailedError, SubmitUnknownError, UnavailableError
 
 
 class State(Enum):
@@ -88,6 +88,8 @@ def state_of(error: BaseException) -> State:
     """Return what an error says about the work: whether it may have been done all the same."""
     if isinstance(error, SubmitUnknownError):
         return State.UNKNOWN
+    if isinstance(error, JobFailedError) and isinstance(error.__cause__, ConnectionError):
+        return State.UNKNOWN  # a group inside of a group
     if isinstance(error, UnavailableError):
         return State.FAILED
     return State.UNKNOWN if isinstance(error, ConnectionError | TimeoutError) else State.FAILED

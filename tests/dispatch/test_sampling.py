@@ -234,6 +234,34 @@ def test_out_of_reach_after_sending_is_unknown_too():
     assert [shard.state for shard in job.shards] == [State.UNKNOWN, State.DONE]
 
 
+def test_what_was_never_queued_moves_and_what_may_have_been_does_not():
+    """Three jobs behind one member's call; the third is refused, or its fate is unknown."""
+    pubs = [(flipped(bit), None, 40) for bit in range(3)]
+    for refusal, failing, state in (
+        (UnavailableError("no route"), (), State.FAILED),
+        (SubmitUnknownError("the line broke"), (), State.UNKNOWN),
+        (SubmitUnknownError("the line broke"), (1,), State.UNKNOWN),
+    ):
+        weak, strong = faulty("weak", refuse={2: refusal}, failing=failing), faulty("strong")
+        job = DispatchSampler([weak, strong], SplitPubs([1, 1e-9])).run(pubs)
+        job.wait(60)
+        lost = [shard for shard in job.shards if shard.state is state]
+        assert len(lost) == 1 + len(failing)
+        assert strong.session.sent == ([40] if state is State.FAILED else [])
+        assert sum(shard.state is State.DONE for shard in job.shards if not shard.member) == (
+            2 - len(failing)
+        )
+
+
+def test_a_group_in_a_group_says_what_is_unknown():
+    lost = faulty("lost", refuse={0: SubmitUnknownError("the line broke")})
+    inner, other = DispatchSampler([lost]), faulty("other")
+    job = DispatchSampler([inner, other]).run([flipped(0)], shots=100)
+    job.wait(60)
+    assert [shard.state for shard in job.shards] == [State.UNKNOWN, State.DONE]
+    assert other.session.sent == [50]
+
+
 def test_without_moving_parts_are_there_and_typed():
     weak = faulty("weak", failing={0})
     job = DispatchSampler([weak, "aer"], move=False).run([flipped(0)], shots=100)
