@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import cProfile
 import json
 import os
+import pstats
 import sys
 from pathlib import Path
 
@@ -17,51 +20,81 @@ warnings.filterwarnings("ignore", category=DeprecationWarning)
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import works
-from benchmarks.race import Outcome, run
+from benchmarks import peers, works
+from benchmarks.race import Outcome, Race, run
+
+GROUPS = (
+    works.sampler_races,
+    works.framework_races,
+    works.format_races,
+    works.target_races,
+    works.estimator_races,
+    peers.peer_races,
+)
 
 
-def main(words: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("words", nargs="*", help="run races whose names contain one of these")
+    parser.add_argument("--json", type=Path, help="write the outcomes there")
+    parser.add_argument("--plot", type=Path, help="draw them there, as PNG, PDF or SVG")
+    parser.add_argument("--profile", action="store_true", help="of rows that miss their ratio")
+    chosen = parser.parse_args()
     console = Console(width=150)
-    table = Table(
-        "work", "against", "ours/theirs CPU", "quartiles", "wall", "at most", "ours s", ""
-    )
     outcomes: list[Outcome] = []
-    for group in (
-        works.sampler_races,
-        works.framework_races,
-        works.format_races,
-        works.estimator_races,
-    ):
+    for group in GROUPS:
         for race in group():
             title = f"{race.work} {race.against}"
-            if words and not any(word in title for word in words):
+            if chosen.words and not any(word in title for word in chosen.words):
                 continue
             found = run(race)
             outcomes.append(found)
-            met = found.limit is None or found.ratio <= found.limit
-            missed = "" if met else f"  MISSED {found.limit}"
+            missed = "" if found.met else f"  MISSED {found.limit}"
             console.print(f"{title}: {found.ratio:.3f}{missed} {' '.join(found.wrong)}")
-            table.add_row(
-                race.work,
-                race.against,
-                f"{found.ratio:.3f}",
-                f"{found.quartiles[0]:.3f}-{found.quartiles[1]:.3f}",
-                f"{found.wall_ratio:.3f}",
-                "" if found.limit is None else f"{found.limit:g}{'' if met else ' MISSED'}",
-                f"{found.ours:.4g}",
-                " ".join([*(["noiseless only"] if found.shortcut else []), *found.wrong]),
-            )
-    if not words or any(word in "layer" for word in words):
+            if chosen.profile and not found.met:
+                profiled(race)
+    if not chosen.words or any(word in "layer" for word in chosen.words):
         full, bare = works.layer_cost()
         console.print(
             f"device layer on a null device: {full - bare:.1f} us of CPU per job (limit 10)"
         )
-    console.print(table)
-    if out := os.environ.get("BENCHMARKS_JSON"):
-        Path(out).write_text(
-            json.dumps([o.to_dict() for o in outcomes], indent=1), encoding="utf-8"
+    console.print(table_of(outcomes))
+    if chosen.json:
+        text = json.dumps([outcome.to_dict() for outcome in outcomes], indent=1)
+        chosen.json.write_text(text, encoding="utf-8")
+    if chosen.plot:
+        from benchmarks.chart import draw
+
+        draw(outcomes, chosen.plot)
+
+
+def table_of(outcomes: list[Outcome]) -> Table:
+    table = Table(
+        "work", "against", "ours/theirs CPU", "quartiles", "wall", "at most", "ours s", ""
+    )
+    for found in outcomes:
+        limit = "" if found.limit is None else f"{found.limit:g}{'' if found.met else ' MISSED'}"
+        table.add_row(
+            found.work,
+            found.against,
+            f"{found.ratio:.3f}",
+            f"{found.quartiles[0]:.3f}-{found.quartiles[1]:.3f}",
+            f"{found.wall_ratio:.3f}",
+            limit,
+            f"{found.ours:.4g}",
+            " ".join([*(["noiseless only"] if found.shortcut else []), *found.wrong]),
         )
+    return table
 
 
-main(sys.argv[1:])
+def profiled(race: Race) -> None:
+    """Print where ours spends its time, this thread's part of it."""
+    profile = cProfile.Profile()
+    profile.enable()
+    for _ in range(max(race.calls, 3)):
+        race.ours()
+    profile.disable()
+    pstats.Stats(profile, stream=sys.stdout).sort_stats("tottime").print_stats(15)
+
+
+main()

@@ -55,6 +55,11 @@ class Outcome:
     shortcut: bool
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def met(self) -> bool:
+        """Whether the ratio is within what the project promises."""
+        return self.limit is None or self.ratio <= self.limit
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
