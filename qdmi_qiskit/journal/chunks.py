@@ -116,7 +116,9 @@ class Kept(Job):
             _check(outcome, self._tasks)
         except (JournalError, ProtocolError) as damage:
             if self._again is None:
-                raise
+                raise JournalError(
+                    f"{damage}; where the device still has the job, job.resume() asks for it again"
+                ) from damage
             try:
                 return self._again().result()
             except QdmiError:

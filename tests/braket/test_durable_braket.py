@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,18 @@ def test_no_secret_is_in_the_journal(place):
     for file in Path(environment["QDMI_JOURNAL"]).parent.glob("runs.sqlite*"):
         content = file.read_bytes()
         assert not [secret for secret in secrets if secret.encode() in content]
+
+
+def test_a_damaged_outcome_is_fetched_again(place):
+    nursery, environment, service = place
+    ended = nursery.ask("run", number=3)
+    made = len(service.tasks)
+    with closing(sqlite3.connect(environment["QDMI_JOURNAL"])) as connection:
+        connection.execute("UPDATE results SET body = x'00' WHERE number = 1")
+        connection.commit()
+    assert nursery.ask("look", job=ended["id"])["error"] == "JournalError"
+    assert nursery.ask("resume", job=ended["id"]).get("words") == right(3)
+    assert len(service.tasks) == made
 
 
 @pytest.mark.parametrize("moment", moments(4, seed=11), ids=str)
