@@ -167,7 +167,7 @@ class Attempt:
                 f"{path.name}: reference: no backend {said.reference!r}"
                 f"{did_you_mean(said.reference, names)}"
             )
-        self._folder = path.parent / said.output
+        self._folder, self._provider = path.parent / said.output, provider
         self.plan: Plan = self._planned()
 
     def _planned(self) -> Plan:
@@ -201,7 +201,7 @@ class Attempt:
             ConfigError: The folder holds another experiment, or the plan must not be sent.
         """
         names = [member.name for member in self.group.members]
-        folder = Folder(self._folder, self.digest(), names)
+        folder = Folder(self._folder, self.digest(), names, self._provider)
         plan = folder.place / "plan.json"
         if plan.exists():  # weights by queue or price may say otherwise today
             self.plan.update(json.loads(plan.read_text()))

@@ -21,18 +21,26 @@ _SENDING = "sending"
 class Folder:
     """Where the shards of one experiment are kept, one JSON and one NPZ file each."""
 
-    def __init__(self, place: Path, digest: str, members: Sequence[str]) -> None:
+    def __init__(
+        self,
+        place: Path,
+        digest: str,
+        members: Sequence[str],
+        provider: QDMIProvider | None = None,
+    ) -> None:
         """Open or make it.
 
         Args:
             place: The folder.
             digest: Of what is to be done; a folder holds one experiment.
             members: Names, by index.
+            provider: Finds jobs of earlier attempts; one of the usual configuration if not given.
 
         Raises:
             ConfigError: The folder holds another experiment.
         """
         self.place, self._members = place, list(members)
+        self._provider = provider or QDMIProvider()
         place.mkdir(parents=True, exist_ok=True)
         mark = place / "experiment.json"
         if mark.exists():
@@ -134,11 +142,10 @@ class Folder:
             self._find(shard, row["index"])
         return shard
 
-    @staticmethod
-    def _find(shard: Shard, index: int) -> None:
+    def _find(self, shard: Shard, index: int) -> None:
         """Ask the journal for a job that an earlier process sent."""
         try:
-            result = QDMIProvider().job(shard.job_id).result()
+            result = self._provider.job(shard.job_id).result()
         except JobFailedError as error:
             shard.state, shard.error = State.FAILED, error
         except QdmiError as error:

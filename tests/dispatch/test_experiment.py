@@ -9,6 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from qdmi_qiskit import QDMIProvider
 from qdmi_qiskit.cli import main
 from qdmi_qiskit.cli.app import cli
 from qdmi_qiskit.cli.circuits import read
@@ -126,6 +127,9 @@ class Two:
 
     def get_backend(self, name, **_):
         return self.devices[name]
+
+    def job(self, job_id):
+        return QDMIProvider().job(job_id)
 
 
 TWO = 'circuits = ["one.qasm"]\nbackends = ["a", "b"]\nshots = 100\n'

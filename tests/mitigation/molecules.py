@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from scipy.optimize import minimize
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +24,7 @@ class Optimum:
 def optimum(name: str) -> Optimum:
     """Return the state of least energy that UCCSD reaches. LiH: two electrons in two orbitals."""
     pytest.importorskip("pyscf")
-    try:
-        from qdmi_qiskit.chemistry import MOLECULES, Molecule, build, uccsd
-    except ImportError:
-        from chemistry import MOLECULES, Molecule, build, uccsd
+    from qdmi_qiskit.chemistry import MOLECULES, Molecule, build, uccsd
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scipy, through Nature
