@@ -27,6 +27,9 @@ _SEQUENCES: tuple[str, ...] = get_args(Sequences)
 class DD(Stage):
     """Schedules a circuit as late as possible, and fills the waiting with pulses.
 
+    Only noise with a memory cancels: on a simulator of decay and depolarizing errors, such as a
+    replay, the pulses cost and gain nothing.
+
     Attributes:
         sequence: `"XX"` or `"XY4"`.
     """
