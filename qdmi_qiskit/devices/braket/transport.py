@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -70,6 +70,18 @@ def _aws_session(profile: str | None, region: str | None) -> boto3.Session:
     return boto3.Session(botocore_session=session, profile_name=profile, region_name=region)
 
 
+def _answered(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Make a call; where botocore stumbles over the answer, the answer is broken.
+
+    It has an error of its own for some such answers, and trips over others.
+    """
+    try:
+        return call(**arguments)
+    except (ResponseParserError, LookupError, ValueError) as error:
+        said = f"{type(error).__name__} in reading it"
+        raise BrokenAnswerError(error=said) from error
+
+
 class Transport:
     """One account in one region."""
 
@@ -109,13 +121,10 @@ class Transport:
 
     def _asking(self, operation: str) -> Callable[..., dict[str, Any]]:
         """Return a call that raises where the answer is none, as when a proxy answers."""
-        told = _TOLD.get(operation)
+        told, method = _TOLD.get(operation), getattr(self._braket, operation)
 
         def ask(**arguments: Any) -> dict[str, Any]:
-            try:
-                answer: dict[str, Any] = getattr(self._braket, operation)(**arguments)
-            except ResponseParserError as error:
-                raise BrokenAnswerError(error=error) from error
+            answer: dict[str, Any] = _answered(method, **arguments)
             if told is not None and told not in answer:
                 raise BrokenAnswerError(error=f"there is no {told} in it")
             return answer
@@ -144,10 +153,7 @@ class Transport:
         s3 = self._s3
 
         def get(**arguments: Any) -> bytes:
-            try:
-                content: bytes = s3.get_object(**arguments)["Body"].read()
-            except ResponseParserError as error:
-                raise BrokenAnswerError(error=error) from error
+            content: bytes = _answered(s3.get_object, **arguments)["Body"].read()
             # A look at both ends costs nothing; whether all of it is JSON, the reader will see.
             if content[:64].lstrip()[:1] != b"{" or content[-64:].rstrip()[-1:] != b"}":
                 raise BrokenAnswerError(error=f"{len(content)} bytes that are no whole result")
@@ -201,13 +207,19 @@ class Transport:
             return self._place
 
     def _default_place(self) -> tuple[str, str]:
-        with wire_errors("looking for a place for results (say s3='s3://BUCKET/PREFIX')"):
-            account = self._client("sts", None).get_caller_identity()["Account"]
-            bucket = f"amazon-braket-{self.region}-{account}"
-            s3 = self._client("s3", self._options.s3_endpoint)
-            where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        what = "looking for a place for results (say s3='s3://BUCKET/PREFIX')"
+        with wire_errors(what):
+            sts, s3 = self._client("sts", None), self._client("s3", self._options.s3_endpoint)
+        caller = self._repeat(partial(_answered, sts.get_caller_identity), what, {})
+        bucket = f"amazon-braket-{self.region}-{caller['Account']}"
+        where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+
+        def create(**arguments: Any) -> None:
             with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-                s3.create_bucket(Bucket=bucket, **({} if self.region == "us-east-1" else where))
+                _answered(s3.create_bucket, **arguments)
+
+        there = {} if self.region == "us-east-1" else where
+        self._repeat(create, what, {"Bucket": bucket, **there}, width=self.s3_width)
         return bucket, "tasks"
 
     def regions(self) -> tuple[str, ...]:
