@@ -60,6 +60,11 @@ class Width:
         return int(self._limit)
 
     @property
+    def busy(self) -> int:
+        """How many calls are under way."""
+        return self._busy
+
+    @property
     def peak(self) -> int:
         """The most that were under way since `limit` last fell."""
         return self._peak
