@@ -1,0 +1,15 @@
+"""Jobs in bad weather, as `python -m benchmarks.soak` runs them by the thousand."""
+
+import pytest
+
+from benchmarks.soak import KINDS, braket
+
+
+@pytest.mark.slow
+def test_sixty_tasks_with_every_fifth_request_disturbed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    figures = braket(60, seed=1)
+    assert figures.flawless, (str(figures), figures.wrong[:3])
+    assert set(figures.weather.disturbed) == set(KINDS)
+    assert figures.weather.restarts > 0
+    assert figures.arrived > 0
