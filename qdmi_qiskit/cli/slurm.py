@@ -25,14 +25,15 @@ def render(ini: str, part: str | None) -> None:
 
     Changes nothing. spank/README.md describes the file.
     """
-    from qdmi_qiskit.devices.slurm import site
+    from qdmi_qiskit.devices.slurm.render import PARTS
+    from qdmi_qiskit.devices.slurm.site import read
 
-    read = site.read(ini)
+    site = read(ini)
     for k, name in enumerate(_PARTS if part is None else (part,)):
         if part is None:
             click.echo("\n" * (k > 0), nl=False)
             display.heading(f"### {name}")
-        click.echo(site.PARTS[name](read), nl=False)
+        click.echo(PARTS[name](site), nl=False)
 
 
 @slurm.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qdmi_qiskit.devices.slurm import site
+from qdmi_qiskit.devices.slurm import render, site
 from qdmi_qiskit.errors import ConfigError
 
 QDMI = str(Path(sysconfig.get_path("scripts")) / "qdmi")
@@ -96,15 +96,15 @@ def test_render_prints_what_the_site_needs(ini):
         "sacctmgr -i modify account chemistry set GrpTRESMins=license/iqm_emerald=600",
     ):
         assert words in said
-    assert qdmi("slurm", "render", str(ini), "--part", "job_submit.lua").stdout == site.job_submit(
-        site.read(ini)
-    )
+    assert qdmi(
+        "slurm", "render", str(ini), "--part", "job_submit.lua"
+    ).stdout == render.job_submit(site.read(ini))
 
 
 def test_a_rendered_task_prolog_gives_the_device(idle, ini):
     """What is there for sites that take no plug-in."""
     prolog = idle.folder / "prolog"
-    prolog.write_text(site.task_prolog(site.read(ini)))
+    prolog.write_text(render.task_prolog(site.read(ini)))
     prolog.chmod(0o755)
     before = idle.conf.read_text()
     idle.reconfigure(f"TaskProlog={prolog}")

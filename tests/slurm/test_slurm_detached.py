@@ -18,6 +18,8 @@ from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Program, Task
 from tests.slurm.works import OPTIONS, backend, crooked, long, requeued, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def detached(cluster):

@@ -16,6 +16,8 @@ from tests.slurm.works import until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "slurm"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shell(idle, python, monkeypatch, tmp_path):

@@ -16,9 +16,12 @@ from qdmi_qiskit.errors import ConfigError, UnavailableError
 from qdmi_qiskit.model import JobStatus, Program, Task
 from tests.slurm.works import requeued, until
 
-pytestmark = pytest.mark.skipif(
-    any(find_spec(name) is None for name in ("iqm", "requests")), reason="needs the extra iqm"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(find_spec(name) is None for name in ("iqm", "requests")), reason="needs the extra iqm"
+    ),
+]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import efficient_su2
+from qiskit.quantum_info import SparsePauliOp
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.devices.slurm import driver
@@ -82,6 +83,20 @@ def test_a_circuit_that_was_changed_in_place_is_another_one(slurm):
     assert slurm.run(circuit, shots=20).result().get_counts() == {"1": 20}
 
 
+def test_a_recorded_device_is_the_same_inside(idle):
+    here, there = (
+        QDMIProvider().get_backend(name, **({} if k == 0 else {"partition": "quantum"}))
+        for k, name in enumerate(("replay:grid20", "slurm:replay:grid20"))
+    )
+    assert there.spec.operations == here.spec.operations
+    state = here.pass_manager(1, seed_transpiler=1).run(efficient_su2(3, reps=1))
+    values = np.linspace(0.2, 2.0, state.num_parameters)
+    pub = (state, SparsePauliOp(["ZZI", "IXX"]).apply_layout(state.layout), values, 0.1)
+    found = [EstimatorV2(each, seed=3).run([pub]).result()[0].data for each in (here, there)]
+    assert found[0].evs == found[1].evs
+    there.session.close()
+
+
 def test_messages_of_any_size_arrive_whole(slurm, aer):
     isa = aer.pass_manager().run(crooked())
     here, there = (
@@ -119,6 +134,7 @@ def test_the_result_says_where_it_was_made(slurm):
     assert told["device_job"]
 
 
+@pytest.mark.slow
 def test_a_licence_is_held_while_a_session_is_open_and_a_third_waits(idle):
     first, second = backend(), backend()
     assert idle.licenses()["aer"] == 2
@@ -139,6 +155,7 @@ def test_a_licence_is_held_while_a_session_is_open_and_a_third_waits(idle):
     assert idle.licenses()["aer"] == 0
 
 
+@pytest.mark.slow
 def test_waiting_has_an_end_and_leaves_nothing(idle):
     first, second = backend(), backend()
     with pytest.raises(UnavailableError, match=r"no allocation after 1\.5 s: PENDING"):
@@ -148,6 +165,7 @@ def test_waiting_has_an_end_and_leaves_nothing(idle):
         each.session.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -210,6 +228,7 @@ def test_the_time_limit_is_always_given(idle):
     slurm.session.close()
 
 
+@pytest.mark.slow
 def test_a_node_is_chosen(idle):
     for node in ("n1", "n2"):
         slurm = backend(extra=(f"--nodelist={node}",))
@@ -228,6 +247,7 @@ def test_an_idle_session_gives_its_licence_back_and_takes_another(idle):
     slurm.session.close()
 
 
+@pytest.mark.slow
 def test_a_job_cancelled_by_its_user_ends_and_the_session_goes_on(slurm):
     job = slurm.run(long(), shots=200_000)
     assert until(lambda: job.qdmi_status() is JobStatus.RUNNING)
@@ -237,6 +257,7 @@ def test_a_job_cancelled_by_its_user_ends_and_the_session_goes_on(slurm):
     assert set(slurm.run(crooked(), shots=50).result().get_counts()) == {"001", "011"}
 
 
+@pytest.mark.slow
 def test_an_allocation_that_slurm_ends_fails_its_jobs_with_the_reason(idle):
     slurm = backend()
     job = slurm.run(long(), shots=200_000)
@@ -276,6 +297,7 @@ def parent(python, *, busy=False):
     return subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_parent_that_is_killed_leaves_no_job_and_no_licence(idle, python, busy, number):
@@ -288,6 +310,7 @@ def test_a_parent_that_is_killed_leaves_no_job_and_no_licence(idle, python, busy
     assert until(lambda: idle.jobs() == [] and idle.licenses()["aer"] == 0, 12)
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_killed_in_the_queue_leaves_no_ghost(idle, python):
     first, second = backend(), backend()
     with parent(python) as process:
@@ -314,6 +337,7 @@ slurm.session.close()
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_call_and_not_the_session(idle, python):
     with interrupted(python, INTERRUPTED) as process:
         assert process.stdout.readline() == "running\n"
@@ -329,6 +353,7 @@ def interrupted(python, code):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_queue_leaves_nothing(idle, python):
     first, second = backend(), backend()
     with interrupted(python, PARENT) as process:

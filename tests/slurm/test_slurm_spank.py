@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qdmi_qiskit.devices.slurm import site
+from qdmi_qiskit.devices.slurm import render, site
 from qdmi_qiskit.errors import ConfigError
 from tests.slurm.works import backend, crooked, until
 
@@ -211,7 +211,7 @@ def test_the_licence_is_added_by_what_render_prints(plugged):
     """job_submit.lua: no licence need be typed, and mistakes are refused before they queue."""
     rules = site.read(plugged.folder / "site.ini")
     before = plugged.conf.read_text()
-    (plugged.folder / "job_submit.lua").write_text(site.job_submit(rules))
+    (plugged.folder / "job_submit.lua").write_text(render.job_submit(rules))
     plugged.reconfigure("JobSubmitPlugins=lua")
     try:
         plain = srun(plugged, "-p", "quantum")

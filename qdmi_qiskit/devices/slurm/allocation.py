@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -23,6 +22,7 @@ from uuid import uuid4
 
 from qdmi_qiskit.devices.slurm import clients, words
 from qdmi_qiskit.devices.slurm.frames import Frames
+from qdmi_qiskit.devices.slurm.leash import leashed
 from qdmi_qiskit.devices.slurm.options import SlurmOptions
 from qdmi_qiskit.errors import ConfigError, QdmiError, UnavailableError
 
@@ -31,15 +31,6 @@ _log = logging.getLogger(__name__)
 WORKER = "qdmi_qiskit.worker"
 _POLITE, _GRACE = 2.0, 10.0  # seconds for srun to end by itself, and when told to
 _NEWS = ("Unable to contact", "Socket timed out", "Zero Bytes", "Connection refused")
-
-# prctl(PR_SET_PDEATHSIG, SIGTERM), then srun. Done in Python because a hook between fork and exec
-# may hang a process that has threads.
-_LEASH = (
-    "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,15);"
-    "os.getppid()==int(sys.argv[1]) or sys.exit(1);os.execv(sys.argv[2],sys.argv[2:])"
-)
-
-Ended = Callable[[QdmiError], None]
 
 
 class Allocation:
@@ -81,7 +72,7 @@ class Allocation:
         self._started.wait()
         if self._frames is not None:
             asked = {"op": "open", "name": device or None, "idle": options.idle}
-            asked["options"] = {k: plain_options(v) for k, v in options.device_options.items()}
+            asked["options"] = options.inside()
             threading.Thread(target=self._tell, args=(asked,), daemon=True).start()
 
     def _flags(self) -> list[str]:
@@ -93,15 +84,8 @@ class Allocation:
     def _live(self, command: Sequence[str]) -> None:
         """Start srun, and read what comes; the thread that starts it must outlive it."""
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - an absolute path and checked options
-                [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command],
-                env=clients.environment(self._options.variables, step=self._step),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,  # Ctrl-C is for the call, not for the allocation
-            )
+            environ = clients.environment(self._options.variables, step=self._step)
+            self._process = leashed(command, environ)
         except OSError as error:
             self._finish(UnavailableError(f"srun does not start: {error}"))
             self._started.set()
@@ -337,15 +321,3 @@ class Allocation:
 def _fail(future: Future[Any], error: BaseException) -> None:
     with suppress(InvalidStateError):
         future.set_exception(error)
-
-
-def plain_options(value: Any) -> Any:
-    """Return an option as JSON; a secret as its reference."""
-    reference = getattr(value, "reference", None)
-    if reference is not None:
-        return reference
-    if isinstance(value, dict):
-        return {key: plain_options(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_options(item) for item in value]
-    return value

@@ -12,7 +12,7 @@ from typing import Any
 
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.slurm import clients, words
-from qdmi_qiskit.devices.slurm.allocation import WORKER, plain_options
+from qdmi_qiskit.devices.slurm.allocation import WORKER
 from qdmi_qiskit.devices.slurm.folder import last_words, piece, plan_from, read, write
 from qdmi_qiskit.devices.slurm.job import together
 from qdmi_qiskit.devices.slurm.options import SlurmOptions
@@ -193,7 +193,7 @@ def _request(
     return {
         "version": 1,
         "device": device,
-        "options": {name: plain_options(value) for name, value in options.device_options.items()},
+        "options": options.inside(),
         "key": key,
         "spec": spec.name,
         "circuits": texts,

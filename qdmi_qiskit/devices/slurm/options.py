@@ -92,6 +92,10 @@ class SlurmOptions(DeviceOptions):
         given = self.jobs_dir or os.environ.get("QDMI_JOBS_DIR") or "~/.qdmi/jobs"
         return Path(given).expanduser().absolute()
 
+    def inside(self) -> dict[str, Any]:
+        """Return the options of the device inside as JSON; of secrets the references."""
+        return {key: _plain(value) for key, value in self.device_options.items()}
+
     def flags(self) -> list[str]:
         """Return what `srun` and `sbatch` take alike."""
         named = {
@@ -108,3 +112,15 @@ class SlurmOptions(DeviceOptions):
         }
         given = [f"--{name}={value}" for name, value in named.items() if value is not None]
         return [*given, "--nodes=1", "--ntasks=1", *self.extra]
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as JSON; a secret as its reference."""
+    reference = getattr(value, "reference", None)
+    if reference is not None:
+        return reference
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

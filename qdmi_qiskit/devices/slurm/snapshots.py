@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from qdmi_qiskit.devices.slurm import folder
-from qdmi_qiskit.devices.slurm.allocation import plain_options
 from qdmi_qiskit.devices.slurm.options import SlurmOptions
 from qdmi_qiskit.errors import QdmiError
 
@@ -28,7 +27,7 @@ def _path(device: str, options: SlurmOptions) -> Path:
     cache = Path(place) if place.startswith("/") else Path("~/.cache").expanduser()
     config = os.environ.get("QDMI_CONFIG", "")
     inside = [_VERSION, device, options.python, options.partition, config]
-    mark = json.dumps([*inside, plain_options(options.device_options)], sort_keys=True)
+    mark = json.dumps([*inside, options.inside()], sort_keys=True)
     return cache / "qdmi" / "slurm" / f"{hashlib.sha256(mark.encode()).hexdigest()[:16]}.json"
 
 
