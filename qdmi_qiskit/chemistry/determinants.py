@@ -1,9 +1,9 @@
 """From measured bits to an energy: the classical half of QSCI, in numpy.
 
 A determinant is an int64 whose bit `q` is the occupation of qubit `q`: the integer value of
-Qiskit's bit string, which reads the highest qubit first. Under Jordan-Wigner as in
-`chemistry.py` the lower `num_orbitals` bits are the alpha string, the upper ones the beta string,
-bit `p` of each its orbital `p`; nothing is ever reversed. At most 62 qubits.
+Qiskit's bit string, which reads the highest qubit first. Under Jordan-Wigner as in this package
+the lower `num_orbitals` bits are the alpha string, the upper ones the beta string, bit `p` of each
+its orbital `p`; nothing is ever reversed. At most 62 qubits.
 
 Source: arXiv:2302.11320 (quantum-selected configuration interaction). The sampled determinants
 themselves span the space, not the product of their alpha and beta strings: that is SQD.
@@ -32,7 +32,8 @@ def determinants_from(bits: BitArray) -> NDArray[np.int64]:
         raise ValueError(f"determinants of {bits.num_bits} qubits do not fit into int64 (62)")
     packed = bits.array.reshape(-1, bits.array.shape[-1]).astype(np.int64)
     shifts = np.arange(packed.shape[1], dtype=np.int64)[::-1] * 8
-    return (packed << shifts).sum(axis=1)
+    determinants: NDArray[np.int64] = (packed << shifts).sum(axis=1)
+    return determinants
 
 
 def in_sector(
@@ -41,7 +42,8 @@ def in_sector(
     """Tell which determinants have the given number of alpha and of beta electrons."""
     alpha = np.bitwise_count(determinants & (1 << num_orbitals) - 1)
     beta = np.bitwise_count(determinants >> num_orbitals)
-    return (alpha == electrons[0]) & (beta == electrons[1])
+    inside: NDArray[np.bool_] = (alpha == electrons[0]) & (beta == electrons[1])
+    return inside
 
 
 def most_frequent(
