@@ -76,7 +76,10 @@ def test_a_program_set_is_found_again_with_its_tasks_and_points(service):
 
 @pytest.mark.parametrize(
     "job_id",
-    ["no-such-job", "arn:aws:braket:us-east-1:123456789012:quantum-task/" + str(uuid4())],
+    [
+        "no-such-job",
+        "arn:aws:braket:us-east-1:123456789012:quantum-task/ec8ece96-ab94-4bf5-a21a-f65d43cb02d1",
+    ],
 )
 def test_a_task_that_there_is_not(service, job_id):
     with pytest.raises(ConfigError) as caught:
