@@ -68,6 +68,15 @@ def _http_status(error: BaseException) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def unnamed(error: BaseException) -> bool:
+    """Whether a refusal lost its reason on the way: botocore puts the HTTP status in its place.
+
+    Who is not let in, or finds nothing, is refused by proxies as well, and for good.
+    """
+    name = code(error)
+    return name.isdigit() and name not in ("401", "403", "404")
+
+
 def passing(error: BaseException) -> bool:
     """Whether the same call may succeed a moment later."""
     if isinstance(error, wire.ClientError):

@@ -19,11 +19,13 @@ from botocore.session import get_session
 
 from qdmi_qiskit.devices.braket.faults import (
     BrokenAnswerError,
+    code,
     passing,
     retry_after,
     throttled,
     translated,
     unanswered,
+    unnamed,
     wire_errors,
 )
 from qdmi_qiskit.devices.braket.options import CloudOptions, bucket_and_prefix
@@ -77,6 +79,10 @@ def _answered(call: Callable[..., Any], **arguments: Any) -> Any:
     """
     try:
         return call(**arguments)
+    except wire.ClientError as error:
+        if not unnamed(error):
+            raise
+        raise BrokenAnswerError(error=f"HTTP {code(error)} without a reason") from error
     except (ResponseParserError, LookupError, ValueError) as error:
         said = f"{type(error).__name__} in reading it"
         raise BrokenAnswerError(error=said) from error
