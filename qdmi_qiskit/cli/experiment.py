@@ -41,8 +41,10 @@ def experiment(
         _show(attempt.plan.table().to_dict(), document, as_json)
         return
     job, folder = attempt.start(resend=resend)
-    with display.working("running"):
-        job.wait()
+    for shard in job.as_completed():
+        if not as_json:
+            member = attempt.plan.members[shard.member].name
+            click.echo(f"pub {shard.pub} on {member}: {shard.state.value}", err=True)
     folder.write("table.json", job.table().to_dict())
     outcome = attempt.outcome(job, partial=partial)
     folder.write("result.json", outcome)

@@ -66,6 +66,13 @@ def test_a_plan_sends_nothing(place):
     assert not (place / "results").exists()
 
 
+def test_progress_is_told_as_it_happens(place):
+    code, output = run(said(place, SHOTS))
+    assert code == 0, output
+    for name in ("aer", "aer#2", "aer#3"):
+        assert f"pub 0 on {name}: done" in output
+
+
 def test_estimates(place):
     text = 'circuits = ["state.qasm"]\nbackends = ["aer", "aer"]\nprecision = 0.02\nseed = 1\n'
     code, output = run(said(place, text + 'observables = ["ZZ", {XX = 0.5, ZI = 2.0}]\n'), "--json")

@@ -168,6 +168,17 @@ def test_energies_of_molecules_get_better_by_a_factor_of_two(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["h2", "lih"])
+def test_energies_without_noise_are_right_within_what_is_stated(name):
+    device = backend()
+    inner = EstimatorV2(device, seed=2, **FAST)
+    pub = isa(name, device)
+    data = MitigatedEstimator(inner, seed=2).run([pub], precision=0.01).result()[0].data
+    assert abs(data.evs - optimum(name).energy) < 3.5 * data.stds
+    assert data.stds < 0.1
+
+
+@pytest.mark.slow
 def test_selection_on_symmetries_helps_h2():
     device = QDMIProvider().get_backend("replay:grid20")
     circuit, hamiltonian = isa("h2", device)
