@@ -11,8 +11,8 @@ nodes takes half a second. It needs Debian's packages `munge slurmctld slurmd sl
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -139,7 +139,7 @@ class Cluster:
             _CONF.format(
                 host=host,
                 port=ports[0],
-                user=getpass.getuser(),
+                user=_user(),
                 folder=self.folder,
                 licenses=licenses,
                 extra="\n".join(extra),
@@ -181,7 +181,7 @@ class Cluster:
     def stop(self) -> None:
         """End the jobs and the daemons, and remove the folder."""
         with suppress(subprocess.TimeoutExpired):
-            self.run("scancel", "--user", getpass.getuser(), timeout=5)
+            self.run("scancel", "--user", _user(), timeout=5)
         pids = [*self.folder.glob("slurmd.*.pid"), self.folder / "slurmctld.pid"]
         _end([*pids, self.folder / "munge" / "munge.pid"])
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -249,6 +249,10 @@ class Cluster:
         path = self.folder / name
         path.write_text(text)
         path.chmod(0o644)
+
+
+def _user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name  # not what the environment says
 
 
 def _host() -> str:

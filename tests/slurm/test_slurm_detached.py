@@ -14,6 +14,7 @@ from qiskit.circuit import Parameter
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.devices.slurm import driver
+from qdmi_qiskit.devices.slurm.folder import write
 from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Program, Task
 from tests.slurm.works import OPTIONS, backend, crooked, long, requeued, until
@@ -236,3 +237,20 @@ def test_a_snapshot_is_kept_so_that_a_submission_waits_for_nobody(cluster, idle)
     assert cluster.jobs("COMPLETED") == before  # it asked for no allocation
     again.refresh()
     assert cluster.jobs("COMPLETED") != before
+
+
+def test_failed_with_all_results_is_a_result(detached, idle):
+    """A worker that is ended after its last result has done its work."""
+    job = detached.session.submit([task(setting(4))], key="late")
+    assert job.wait(60) is JobStatus.DONE
+    assert until(lambda: job.seen() is not None and job.seen().status.final)
+    again = driver.open("aer", **OPTIONS, detach=True, python="/bin/false").job(job.id)
+    write(job.folder / "slurm.json", {"job": "99999"})  # Slurm has forgotten it
+    assert again.seen() is None
+    assert again.status() is JobStatus.DONE
+    assert set(again.result()[0].bits.ravel().tolist()) == {4}
+    (job.folder / "results" / "0000.json").unlink()
+    lost = driver.open("aer", detach=True).job(job.id)
+    assert lost.status() is JobStatus.FAILED
+    with pytest.raises(JobFailedError, match="unknown to Slurm"):
+        lost.result()

@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 
 from qdmi_qiskit import QDMIProvider
 from qdmi_qiskit.devices.slurm import driver
-from qdmi_qiskit.errors import ConfigError, UnavailableError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnavailableError
 from qdmi_qiskit.model import JobStatus, Program, Task
 from tests.slurm.works import requeued, until
 
@@ -140,6 +140,60 @@ def test_a_requeued_job_finds_the_qpus_job_and_pays_once(server, token_file, idl
     assert job.wait(60) is JobStatus.DONE
     assert set(job.result()[0].bits.ravel().tolist()) == {1}
     assert server.jobs_created == 1
+
+
+def flipped():
+    circuit = QuantumCircuit(20, 1)
+    circuit.r(3.141592653589793, 0.0, 3)
+    circuit.measure(3, 0)
+    return Task(Program("qiskit", circuit, 1), 20)
+
+
+def test_what_a_session_leaves_behind_is_cancelled_at_the_qpu(server, token_file, idle):
+    session = driver.open("iqm:garnet", **options(server, token_file))
+    server.pause()
+    job = session.submit([flipped()], key="left")
+    assert until(lambda: server.jobs_created == 1)
+    assert job.status() is JobStatus.QUEUED
+    session.close()
+    assert until(lambda: [each.status for each in server.jobs] == ["cancelled"])
+    with pytest.raises(JobFailedError, match=r"was (lost|canceled)"):
+        job.result()
+
+
+def test_cancelling_a_job_cancels_it_at_the_qpu(server, token_file, idle):
+    session = driver.open("iqm:garnet", **options(server, token_file))
+    server.pause()
+    job = session.submit([flipped()], key="first")
+    job.cancel()
+    assert job.wait(20) is JobStatus.CANCELED
+    assert [each.status for each in server.jobs] == ["cancelled"]
+    session.close()
+    batch = session.detached().submit([flipped()], key="second")
+    assert until(lambda: any((json_of(batch.folder / "state-0.json") or {}).values()), 30)
+    batch.cancel()
+    assert until(lambda: [each.status for each in server.jobs] == ["cancelled"] * 2)
+    assert until(lambda: batch.status() is JobStatus.CANCELED)
+
+
+def test_a_job_that_fails_at_the_qpu_says_so_in_its_words(server, token_file, idle):
+    session = driver.open("iqm:garnet", **options(server, token_file))
+    session.spec()
+    server.fail_next_job()
+    job = session.submit([flipped()], key="one")
+    assert job.wait(30) is JobStatus.FAILED
+    with pytest.raises(JobFailedError) as here:
+        job.result()
+    assert here.value.job_id == job.id
+    session.close()
+    server.fail_next_job()
+    batch = session.detached().submit([flipped()], key="two")
+    assert batch.wait(60) is JobStatus.FAILED
+    with pytest.raises(JobFailedError, match="1 pieces without an outcome"):
+        batch.result()
+    batch.resume()  # another attempt, which the QPU takes
+    assert batch.wait(60) is JobStatus.DONE
+    assert server.jobs_created == 3
 
 
 def json_of(path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,6 +32,8 @@ from qdmi_qiskit.model import (
     Task,
     Values,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class SlurmSession(Session):
@@ -78,6 +82,7 @@ class SlurmSession(Session):
         if self._said is None:
             allocation, _ = self._worker()
             self._said = allocation.wait_ready(self._options.wait)
+            _compare(self._said)
             snapshots.write(self._device, self._options, self._said)
             if self._options.detach:  # that was for the snapshot alone
                 self.close()
@@ -207,6 +212,18 @@ def _holds(device: str) -> bool:
     """Whether the Slurm job around us was given this device: then a step of it will do."""
     given = os.environ.get("QDMI_GRANTED")  # by the site, not by a user who means a default
     return "SLURM_JOB_ID" in os.environ and given is not None and device in ("", given)
+
+
+def _compare(hello: Mapping[str, Any]) -> None:
+    """Say so if the node has another version of us: what one side sends, the other has to know."""
+    here = version("qdmi-qiskit")
+    if hello["qdmi_qiskit"] != here:
+        _log.warning(
+            "qdmi-qiskit is %s here and %s on node %s: install one version on both",
+            here,
+            hello["qdmi_qiskit"],
+            hello["node"],
+        )
 
 
 def _until(start: datetime | None) -> float | None:
