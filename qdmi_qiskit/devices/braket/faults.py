@@ -69,12 +69,14 @@ def _http_status(error: BaseException) -> int:
 
 
 def unnamed(error: BaseException) -> bool:
-    """Whether a refusal lost its reason on the way: botocore puts the HTTP status in its place.
+    """Whether a refusal lost its reason on the way: botocore puts the HTTP status there, or nothing.
 
     Who is not let in, or finds nothing, is refused by proxies as well, and for good.
     """
+    if not isinstance(error, wire.ClientError) or _http_status(error) in (401, 403, 404):
+        return False
     name = code(error)
-    return name.isdigit() and name not in ("401", "403", "404")
+    return not name or name.isdigit()
 
 
 def passing(error: BaseException) -> bool:

@@ -19,7 +19,6 @@ from botocore.session import get_session
 
 from qdmi_qiskit.devices.braket.faults import (
     BrokenAnswerError,
-    code,
     passing,
     retry_after,
     throttled,
@@ -82,7 +81,7 @@ def _answered(call: Callable[..., Any], **arguments: Any) -> Any:
     except wire.ClientError as error:
         if not unnamed(error):
             raise
-        raise BrokenAnswerError(error=f"HTTP {code(error)} without a reason") from error
+        raise BrokenAnswerError(error="a refusal without a reason") from error
     except (ResponseParserError, LookupError, ValueError) as error:
         said = f"{type(error).__name__} in reading it"
         raise BrokenAnswerError(error=said) from error
