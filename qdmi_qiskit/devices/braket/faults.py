@@ -69,7 +69,7 @@ def _http_status(error: BaseException) -> int:
 
 
 def unnamed(error: BaseException) -> bool:
-    """Whether a refusal lost its reason on the way: botocore puts the HTTP status there, or nothing.
+    """Whether a refusal lost its reason on the way: botocore has a number there, or nothing.
 
     Who is not let in, or finds nothing, is refused by proxies as well, and for good.
     """
