@@ -21,7 +21,8 @@ def cluster():
         for name in [name for name in os.environ if name.startswith(("SLURM_", "QDMI_"))]:
             del os.environ[name]
         os.environ["SLURM_CONF"] = str(running.conf)
-        os.environ["XDG_CACHE_HOME"] = str(running.folder / "cache")
+        for name in ("cache", "config", "data"):
+            os.environ[f"XDG_{name.upper()}_HOME"] = str(running.folder / name)
         os.environ["QDMI_JOBS_DIR"] = str(running.folder / "jobs")
         yield running
     os.environ.clear()
