@@ -1,0 +1,113 @@
+"""Energies from devices, each beside its control; run with -s to read the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qdmi_qiskit import QDMIProvider, SamplerV2
+from qdmi_qiskit.chemistry import (
+    CHEMICAL_ACCURACY,
+    bind,
+    control,
+    determinants_from,
+    lower,
+    lucj,
+    qsci,
+    recover,
+    sqd,
+    uccsd,
+)
+from tests.chemistry.molecules import problem_of
+
+SEEDS = range(5)
+
+
+def measured_circuit(case: str, backend, *, prune: float = 1e-6):
+    circuit, start = uccsd(problem_of(case), prune=prune)
+    circuit = bind(circuit, start)
+    circuit.measure_all()
+    return lower(circuit, backend, seed=1, trials=1 if prune < 1e-3 else 3)
+
+
+def shots_of(isa, backend, shots: int, seed: int) -> np.ndarray:
+    result = SamplerV2(backend, seed=seed).run([isa], shots=shots).result()[0]
+    return determinants_from(result.data.meas)
+
+
+def mean(found, name: str = "error_mha") -> float:
+    return float(np.mean([getattr(each, name) for each in found]))
+
+
+@pytest.mark.parametrize(
+    ("case", "method"), [("lih", qsci), ("h2o fc", qsci), ("h4", qsci), ("n2", sqd)]
+)
+def test_ten_thousand_shots_reach_chemical_accuracy(case, method):
+    problem, backend = problem_of(case), QDMIProvider().get_backend("aer")
+    isa = measured_circuit(case, backend)
+    samples = [shots_of(isa, backend, 10_000, seed) for seed in SEEDS]
+    found = [method(problem, shots) for shots in samples]
+    plain = [qsci(problem, shots) for shots in samples]
+    random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
+    bare = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(plain)]
+    print(
+        f"\n{problem.title}\n  {method.__name__}: {mean(found):.3f} mHa, R "
+        f"{mean(found, 'num_determinants'):.1f}, dimension {mean(found, 'dimension'):.1f}; "
+        f"uniform at equal dimension {mean(random):.1f} mHa\n  determinants alone: "
+        f"{mean(plain):.3f} mHa, R {mean(plain, 'dimension'):.1f}; uniform {mean(bare):.1f} mHa"
+    )
+    assert all(each.sector_fraction == 1 and each.hf_seen for each in found)
+    assert all(each.dimension < problem.sector_dimension for each in found)
+    assert min(each.error_mha for each in found) >= -1e-6
+    assert mean(found) < CHEMICAL_ACCURACY
+    # The same check on as many determinants, drawn by chance, fails.
+    assert all(each.error_mha > CHEMICAL_ACCURACY for each in bare)
+    assert mean(bare) > mean(plain) + 2 * CHEMICAL_ACCURACY
+
+
+# The cheapest noisy road that leaves something to find: the largest amplitudes only, so that a
+# few hundred trajectories of 120 and 670 CZ are enough. `max_strings` keeps the space well below
+# the sector, which recovery would fill otherwise.
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "shots", "most"), [("lih", 600, 9), ("n2", 400, 16)])
+def test_recovery_reaches_five_millihartree_on_a_noisy_device(case, shots, most):
+    pytest.importorskip("qiskit_addon_sqd", reason="needs the extra sqd: pip install '.[sqd]'")
+    problem, backend = problem_of(case), QDMIProvider().get_backend("replay:grid20")
+    isa = measured_circuit(case, backend, prune=0.03)
+    sampled = shots_of(isa, backend, shots, 3)
+    uniform = np.random.default_rng(8).integers(0, 1 << problem.num_qubits, shots)
+    keywords = {"samples": 20, "max_strings": most}
+    found = [recover(problem, sampled, seed=seed, **keywords) for seed in SEEDS]
+    random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
+    refilled = [recover(problem, uniform, seed=seed, **keywords) for seed in SEEDS]
+    first = qsci(problem, sampled)
+    print(
+        f"\n{problem.title}, {isa.num_nonlocal_gates()} CZ, sector fraction "
+        f"{first.sector_fraction:.2f}\n  qsci: {first.error_mha:.2f} mHa, R {first.dimension}\n"
+        f"  recovered: {mean(found):.3f} mHa, dimension {mean(found, 'dimension'):.0f}\n"
+        f"  uniform at equal dimension: {mean(random):.1f} mHa; recovered: "
+        f"{mean(refilled):.3f} mHa, dimension {mean(refilled, 'dimension'):.0f}"
+    )
+    assert first.sector_fraction < 0.6  # there is noise
+    assert all(each.dimension <= 0.65 * problem.sector_dimension for each in found)
+    assert min(each.error_mha for each in found) > -1e-6
+    assert mean(found) < 5
+    assert mean(random) > 5
+
+
+@pytest.mark.slow
+def test_lucj_is_shallow_and_near():
+    pytest.importorskip("ffsim", reason="needs the extra sqd: pip install '.[sqd]'")
+    from qiskit.quantum_info import Statevector
+
+    problem = problem_of("h4")
+    errors = {}
+    for iterations in (0, 4):
+        circuit = lucj(problem, iterations=iterations)
+        state = Statevector(circuit.decompose(reps=3))
+        errors[iterations] = problem.error(state.expectation_value(problem.hamiltonian).real)
+    assert 0 < errors[4] < 10 < errors[0]
+    backend = QDMIProvider().get_backend("replay:grid20")
+    gates = lower(circuit, backend, seed=1, trials=3).num_nonlocal_gates()
+    ansatz, start = uccsd(problem)
+    assert gates < 80 < lower(bind(ansatz, start), backend, seed=1).num_nonlocal_gates()
