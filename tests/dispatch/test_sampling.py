@@ -283,10 +283,13 @@ def test_a_deadline_gives_up_what_hangs():
 
 
 def test_a_race_ends_with_the_first_good_outcome():
-    slow = faulty("slow", open_gate=False)
-    job = DispatchSampler([slow, "aer"], Race()).run([flipped(2)], shots=50)
+    slow, fast = faulty("slow", open_gate=False), faulty("fast", open_gate=False)
+    job = DispatchSampler([slow, fast], Race()).run([flipped(2)], shots=50)
+    while any(shard.state is State.PENDING for shard in job.shards):
+        pass
+    fast.session.gate.set()
     assert counts(job.result(30)[0]) == {"100": 50}
-    assert job.winner == "aer"
+    assert job.winner == "fast"
     assert [shard.state for shard in job.shards] == [State.CANCELED, State.DONE]
     wrong = DispatchSampler(["aer", "aer"], Race(good=lambda result: False))
     with pytest.raises(JobFailedError, match="not good"):
