@@ -180,6 +180,16 @@ def test_what_slurm_refuses_is_to_be_corrected(idle, options, words):
         backend(**options)
 
 
+def test_after_a_refusal_nothing_is_asked_for(idle):
+    session = driver.open("aer", partition="nosuch")
+    with pytest.raises(ConfigError):
+        session.spec()
+    state = session.status()
+    assert state.status is DeviceStatus.IDLE
+    assert state.message.startswith("no allocation now")
+    session.close()
+
+
 def test_what_the_node_refuses_is_told_in_its_words(idle):
     with pytest.raises(ConfigError, match="did you mean 'aer'"):
         backend("slurm:aerr", device_options={})

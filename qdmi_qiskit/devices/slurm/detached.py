@@ -46,15 +46,17 @@ class DetachedJob(Job):
         facts = [fact for _, each in self._pieces() if each for fact in each["jobs"]]
         return {**together(facts), "slurm_job": self.slurm_id, "folder": str(self._folder)}
 
+    def _numbers(self) -> range:
+        plan = read(self._folder / "plan.json")
+        return range(len(plan["pieces"]) if plan else 0)
+
     def _pieces(self) -> list[tuple[int, Any]]:
         """Return each piece with its outcome, or None where there is none yet."""
-        plan = read(self._folder / "plan.json")
-        numbers = range(len(plan["pieces"]) if plan else 0)
-        return [(k, read(piece(self._folder, "results", k))) for k in numbers]
+        return [(k, read(piece(self._folder, "results", k))) for k in self._numbers()]
 
     def _complete(self) -> bool:
-        pieces = self._pieces()
-        return bool(pieces) and all(outcome is not None for _, outcome in pieces)
+        numbers = self._numbers()
+        return len(numbers) > 0 and all(piece(self._folder, "results", k).exists() for k in numbers)
 
     def seen(self) -> clients.Seen | None:
         """Return what Slurm says of it now; None if it has forgotten."""
@@ -87,8 +89,9 @@ class DetachedJob(Job):
 
     def result(self) -> tuple[Shots, ...]:
         if self._outcome is None:
-            missing = [k for k, outcome in self._pieces() if outcome is None]
-            if missing or not self._complete():
+            if not self._complete():
+                there = (piece(self._folder, "results", k).exists() for k in self._numbers())
+                missing = [k for k, found in enumerate(there) if not found]
                 raise JobFailedError(self._why(missing), job_id=self.id)
             self._outcome = self._merged("")
         return self._outcome

@@ -158,6 +158,8 @@ class SlurmSession(Session):
             message = "no allocation now; the next call asks for one"
             return DeviceState(status=DeviceStatus.IDLE, message=message)
         if allocation.ready.done():
+            if (refusal := allocation.ready.exception()) is not None:
+                return DeviceState(status=DeviceStatus.OFFLINE, message=str(refusal))
             return words.to_state(allocation.call({"op": "state"}))
         seen = allocation.seen()
         if seen is None:
