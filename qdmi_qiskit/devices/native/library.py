@@ -42,7 +42,7 @@ _OPTIONAL: dict[str, tuple[Any, ...]] = {_RETRIEVE: (c_void_p, c_char_p, _HANDLE
 _OLD: dict[str, tuple[Any, ...]] = {"device_job_get_results": (c_void_p, c_int, *_ANSWER)}
 _NEW: dict[str, tuple[Any, ...]] = {
     "device_job_get_results": (c_void_p, c_size_t, c_int, *_ANSWER),
-    "device_job_set_programs": (c_void_p, c_int, c_size_t, _SIZE, _HANDLE),
+    "device_job_set_programs": (c_void_p, c_int, c_size_t, c_void_p, c_void_p),
     "device_job_get_program_status": (c_void_p, c_size_t, POINTER(c_int)),
 }
 _TELLING = "device_job_set_programs"

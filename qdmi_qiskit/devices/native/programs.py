@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Mapping, Sequence
-from ctypes import byref, c_size_t, c_void_p
+from ctypes import byref, c_char_p, c_size_t
 from typing import Any
 
 import numpy as np
@@ -146,9 +146,7 @@ def _data(wire: ProgramFormat, payload: str | bytes) -> bytes:
 def _set_programs(job: JobHandle, wire: ProgramFormat, programs: Sequence[bytes]) -> None:
     if job.channel.library.programs:
         sizes = (c_size_t * len(programs))(*(len(each) for each in programs))
-        array = (c_void_p * len(programs))(
-            *(ctypes.cast(ctypes.c_char_p(each), c_void_p) for each in programs)
-        )
+        array = (c_char_p * len(programs))(*programs)  # their addresses; NUL means nothing here
         code = job.call("device_job_set_programs", wire, len(programs), sizes, array)
         if failed(code):
             raise fault(code, f"{job.channel.library} refuses a program", PROGRAM)
