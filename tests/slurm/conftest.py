@@ -11,7 +11,7 @@ import pytest
 from qdmi_qiskit.testing.slurm_cluster import Cluster, lacking
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # so that other tests have their environment
 def cluster():
     """Slurm, found by every client that a test starts; without a user's own configuration."""
     if reason := lacking():
