@@ -1,0 +1,117 @@
+"""The notebooks of `examples/`: the same file on every device, chosen by environment alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOTEBOOKS = ["vqe_h2", "qsci_n2"]
+QDMI = str(Path(sysconfig.get_path("scripts")) / "qdmi")
+
+pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+
+def ran(notebook: str, *before: str, **environment: str) -> dict:
+    """Run a notebook headless in a process of its own, and return its report."""
+    command = [*before, sys.executable, "-W", "ignore", "-m", "tests.chemistry.notebooks", notebook]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=EXAMPLES.parent,
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        | environment,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebooks_are_stored_without_outputs_and_name_no_device_but_one(notebook):
+    cells = json.loads((EXAMPLES / f"{notebook}.ipynb").read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert code[0]["metadata"] == {"tags": ["parameters"]}
+    assert "BACKEND = None" in "".join(code[0]["source"])
+    rest = "".join("".join(cell["source"]) for cell in code[1:])
+    assert not re.search(r"['\"](aer|replay|iqm|braket|slurm)\b", rest)
+    assert rest.count("BACKEND") == 1
+
+
+def check_vqe(report: dict, backend: str) -> None:
+    assert report["backend"] == backend
+    assert report["shots"] > 10_000
+    error, spread = report["error_mha"], 1000 * report["standard_error"]
+    assert spread < 4.4  # asked for 4
+    if backend in ("aer", "slurm:aer"):
+        # The point is within 1.6 mHa of the minimum, the energy within 5 standard errors of it.
+        assert abs(error) < 1.6 + 5 * spread
+        assert abs(report["angle"] + 0.1128) < 0.08
+    else:
+        # Gates err: the energy is above exact, but far below that of random bits.
+        assert -5 * spread < error < 600
+
+
+def check_qsci(report: dict, backend: str) -> None:
+    assert report["backend"] == backend
+    assert report["two_qubit_gates"] > 0
+    assert report["qsci_dimension"] <= 120
+    assert report["sqd_dimension"] <= 225
+    # Upper bounds, whatever the device does, and never above Hartree-Fock.
+    assert -1e-6 < report["sqd_mha"] <= report["hf_mha"]
+    assert -1e-6 < report["qsci_mha"] <= report["hf_mha"]
+    assert report["random_mha"] > report["qsci_mha"] + 3
+    if backend in ("aer", "slurm:aer"):
+        assert report["sector_fraction"] == 1
+        assert report["sqd_mha"] < 2.5
+        assert report["qsci_mha"] < 8
+    else:
+        assert 0.15 < report["sector_fraction"] < 1  # of random bits 0.098
+        assert report["sqd_mha"] < 60
+
+
+CHECKS = {"vqe_h2": check_vqe, "qsci_n2": check_qsci}
+
+
+def test_a_notebook_runs_on_the_default_device():
+    check_vqe(ran("vqe_h2", QDMI_BACKEND=""), "aer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+@pytest.mark.parametrize("backend", ["aer", "replay:grid20"])
+def test_the_same_notebook_runs_on_simulators(notebook, backend):
+    CHECKS[notebook](ran(notebook, QDMI_BACKEND=backend), backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+@pytest.mark.parametrize("backend", ["iqm:garnet", "braket:garnet"])
+def test_the_same_notebook_runs_on_rehearsed_hardware(notebook, backend):
+    pytest.importorskip("iqm.iqm_client" if backend.startswith("iqm") else "boto3")
+    CHECKS[notebook](ran(notebook, QDMI, "rehearse", backend, "--"), backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_the_same_notebook_runs_in_a_slurm_allocation(notebook):
+    from qdmi_qiskit.testing.slurm_cluster import Cluster, lacking
+
+    if reason := lacking():
+        pytest.skip(reason)
+    with Cluster() as running:
+        environment = {"SLURM_CONF": str(running.conf), "QDMI_BACKEND": "slurm:aer"}
+        folder = running.folder / "jobs"
+        CHECKS[notebook](ran(notebook, QDMI_JOBS_DIR=str(folder), **environment), "slurm:aer")
