@@ -125,6 +125,22 @@ class Session(ABC):
         Circuits encoded before belong to what they were encoded for.
         """
 
+    def facts(self) -> Mapping[str, Any]:
+        """Return all that the device says of itself, in the vendor's words and units: plain JSON.
+
+        Empty where `spec` has all of it already. Unlike `spec` it is there for devices that no
+        circuit can be written for.
+        """
+        return {}
+
+    def current_calibration(self) -> str | None:
+        """Ask cheaply which calibration a snapshot after `refresh` would have.
+
+        Returns:
+            Its id; None if the device cannot be asked that without a whole snapshot.
+        """
+        return None
+
     def status(self) -> DeviceState:
         """Return what the device is doing now; idle unless the device knows better."""
         return DeviceState(status=DeviceStatus.IDLE)

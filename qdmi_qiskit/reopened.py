@@ -53,10 +53,16 @@ class ReopenedSession(Session):
     def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
         return self.opened().submit(tasks, key=key)
 
+    def facts(self) -> Mapping[str, Any]:
+        return self.opened().facts()
+
     def refresh(self) -> None:
         session = self.opened()
         session.refresh()
         self._spec = session.spec()
+
+    def current_calibration(self) -> str | None:
+        return self.opened().current_calibration()
 
     def status(self) -> DeviceState:
         return self.opened().status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import click
@@ -27,7 +28,9 @@ _ABILITIES = (
 )
 
 
-def document(resolved: Resolved, spec: DeviceSpec, state: DeviceState) -> dict[str, object]:
+def document(
+    resolved: Resolved, spec: DeviceSpec, state: DeviceState, facts: Mapping[str, object]
+) -> dict[str, object]:
     """Return all that is known as a JSON document; `spec` is what `replay:` opens."""
     return {
         "name": resolved.name,
@@ -35,11 +38,17 @@ def document(resolved: Resolved, spec: DeviceSpec, state: DeviceState) -> dict[s
         "num_qubits": spec.num_qubits,
         "state": {**asdict(state), "status": state.status.value},
         "spec": json.loads(spec_json.dumps(spec)),
+        "facts": dict(facts),
     }
 
 
 def print_device(
-    resolved: Resolved, spec: DeviceSpec, state: DeviceState, *, everything: bool
+    resolved: Resolved,
+    spec: DeviceSpec,
+    state: DeviceState,
+    facts: Mapping[str, object],
+    *,
+    everything: bool,
 ) -> None:
     """Print all that is known; long tables shortened unless `everything`."""
     display.fields(_summary(resolved, spec, state))
@@ -58,6 +67,18 @@ def print_device(
     display.heading("Operations (best / median / worst)")
     columns = ["name", "qubits", "parameters", "places", "fidelity", "duration"]
     _table(columns, [_operation(each) for each in spec.operations], (), everything)
+    if facts:
+        click.echo()
+        display.heading("In the device's own words (all of them: --facts)")
+        display.fields([(key, _short(value)) for key, value in facts.items()])
+
+
+def _short(value: object) -> str:
+    if not isinstance(value, list | dict):
+        return str(value)
+    if all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return _plural(len(value), "entry")
 
 
 def _table(columns: list[str], rows: list[list[str]], right: tuple[int, ...], all_: bool) -> None:
@@ -112,6 +133,8 @@ def _price(spec: DeviceSpec) -> str:
 
 def abilities(capabilities: Capabilities) -> list[str]:
     """Return in words what a device takes, can do and cannot do."""
+    if not capabilities.formats:
+        return ["takes   no programs: this device can be looked at, and runs nothing"]
     most = (
         "any number of" if capabilities.max_shots is None else f"at most {capabilities.max_shots}"
     )
@@ -135,7 +158,8 @@ def abilities(capabilities: Capabilities) -> list[str]:
 
 
 def _plural(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"
 
 
 def _says_something(site: Site) -> bool:

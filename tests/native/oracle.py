@@ -16,7 +16,7 @@ def opened_by_mqt(name):
 
 
 def facts_of(device):
-    """Return what `NativeSession.facts` holds, by mqt-core's bindings."""
+    """Return what `NativeSession.raw` holds, by mqt-core's bindings."""
     sites = device.sites()
     where = {site.index(): position for position, site in enumerate(sites)}
     coupling = device.coupling_map()

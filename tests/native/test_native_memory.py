@@ -32,7 +32,7 @@ def resident():
 for cycle in range(cycles):
     session = driver.open("", library=library, prefix=PREFIX, custom1=words)
     session.status()
-    session.facts
+    session.raw
     job = session.submit([Task(Program("qasm3", text, 2), 5)], key="k")
     if cycle % 3 == 0:
         job.cancel()

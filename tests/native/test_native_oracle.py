@@ -29,7 +29,7 @@ def listed(places, name):
 def test_every_property_equals_theirs(name):
     theirs = facts_of(opened_by_mqt(name))
     with opened(name, num_qubits=10**6) as session:
-        ours, state = session.facts, session.status()
+        ours, state = session.raw, session.status()
     assert without(ours.values, *OLD) == theirs["values"]
     assert (state.status.value, state.queue_length) == (theirs["status"], theirs["queue_length"])
     zones = [site.values.get("iszone") or None for site in ours.sites]

@@ -38,13 +38,13 @@ def test_sites_come_in_the_order_of_their_indices(session):
 
 @needs_compiler
 def test_resonators_are_no_qubits(session):
-    assert len(session.facts.sites) == 7
-    assert session.facts.values["qubitsnum"] == session.spec().num_qubits == 6
+    assert len(session.raw.sites) == 7
+    assert session.raw.values["qubitsnum"] == session.spec().num_qubits == 6
 
 
 @needs_compiler
 def test_couplings_keep_their_direction(session):
-    assert session.facts.coupling == tuple(PAIRS)
+    assert session.raw.coupling == tuple(PAIRS)
     cx = operation(session.spec(), "cx")
     assert set(cx.sites) == {(QUBIT[a], QUBIT[b]) for a, b in PAIRS}
     assert (QUBIT[0], QUBIT[1]) in cx.sites
@@ -65,7 +65,7 @@ def test_figures_are_seconds_and_fractions(session):
 
 @needs_compiler
 def test_raw_answers_are_kept(session):
-    facts = session.facts
+    facts = session.raw
     assert facts.values["lengthunit"] == "um"
     assert facts.values["lengthscalefactor"] == 0.5
     assert facts.values["minatomdistance"] == 4
@@ -92,12 +92,12 @@ def test_raw_answers_are_kept(session):
 @needs_compiler
 def test_each_version_answers_what_it_has():
     old, middle, new = (opened(name) for name in TEST)
-    assert (old.facts.children, middle.facts.children, new.facts.children) == (0, 2, 2)
-    assert old.facts.values["needscalibration"] == 3
-    assert middle.facts.values["pulsesupport"] == 2
-    assert "needscalibration" not in new.facts.values
-    assert new.facts.values["id"] == "qdmi-qiskit.test"
-    assert "id" not in middle.facts.values
+    assert (old.raw.children, middle.raw.children, new.raw.children) == (0, 2, 2)
+    assert old.raw.values["needscalibration"] == 3
+    assert middle.raw.values["pulsesupport"] == 2
+    assert "needscalibration" not in new.raw.values
+    assert new.raw.values["id"] == "qdmi-qiskit.test"
+    assert "id" not in middle.raw.values
     assert old.status().queue_length is None
     assert new.status().queue_length == 12
 
@@ -120,7 +120,7 @@ def test_child_devices_open_by_number():
 @needs_compiler
 def test_zones_are_refused_with_the_reason():
     session = opened("test-1.4", "zones")
-    assert session.facts.sites[7].values["xextent"] == 98
+    assert session.raw.sites[7].values["xextent"] == 98
     with pytest.raises(UnsupportedError, match="zones"):
         session.spec()
 

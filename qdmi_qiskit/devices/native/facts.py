@@ -64,6 +64,15 @@ class RawOperation:
         """The vendor's name of it."""
         return str(self.values["name"])
 
+    def document(self) -> dict[str, Any]:
+        """Return the same as plain JSON."""
+        known = dict(self.values)
+        if self.places is not None:
+            known["sites"] = [list(place) for place in self.places]
+        if self.figures:
+            known["on"] = [{"sites": list(at), **said} for at, said in self.figures.items()]
+        return known
+
 
 @dataclass(frozen=True)
 class RawDevice:
@@ -86,6 +95,21 @@ class RawDevice:
     formats: tuple[ProgramFormat, ...]
     children: int
     calibration: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the same as plain JSON; what the device does not say is left out."""
+        known = dict(self.values)
+        if self.calibration is not None:
+            known["calibration"] = self.calibration
+        if self.formats:
+            known["supportedprogramformats"] = [each.name for each in self.formats]
+        if self.children:
+            known["childdevices"] = self.children
+        known["sites"] = [dict(site.values) for site in self.sites]
+        known["operations"] = [operation.document() for operation in self.operations]
+        if self.coupling is not None:
+            known["couplingmap"] = [list(pair) for pair in self.coupling]
+        return known
 
     @property
     def coupled(self) -> bool:

@@ -60,7 +60,7 @@ class NativeSession(Session):
         return f"<NativeSession {self._name} on {self._channel.library}>"
 
     @property
-    def facts(self) -> RawDevice:
+    def raw(self) -> RawDevice:
         """All that the device says of itself, in QDMI's words and units."""
         with self._lock:
             if self._raw is None:
@@ -69,11 +69,11 @@ class NativeSession(Session):
 
     @cached_property
     def _reading(self) -> Reading:
-        return reading(self.facts, self._profile)
+        return reading(self.raw, self._profile)
 
     @cached_property
     def _writers(self) -> Mapping[str, Callable[[Any], Any]]:
-        return writers(self.facts, self._reading, self._profile)
+        return writers(self.raw, self._reading, self._profile)
 
     @cached_property
     def _capabilities(self) -> Capabilities:
@@ -111,12 +111,15 @@ class NativeSession(Session):
     def spec(self) -> DeviceSpec:
         with self._lock:
             return spec_from(
-                self.facts,
+                self.raw,
                 self._reading,
                 self._name,
                 self._capabilities,
                 self._profile.simulator,
             )
+
+    def facts(self) -> Mapping[str, Any]:
+        return self.raw.document()
 
     def refresh(self) -> None:
         with self._lock:
