@@ -28,6 +28,13 @@ _HARMLESS = re.compile(
     r"public|sort|primary|foreign|partition|cache|submit|idempotency|results?|measure(ment)?"
     r"|register|group|index|lookup|order|routing|object|bucket|s3"
 )
+# In what a server echoes and a library logs: headers, and parameters of signed URLs.
+_TOLD = re.compile(
+    r"(bearer(?:\s|%20|\+)+|x-amz-(?:security-token|signature|credential)[\\'\"]*\s*[:=]\s*b?[\\'\"]*"
+    r"|\b(?:signature|credential)=|<(token-0|sessiontoken|secretaccesskey|stringtosign)>)"
+    r"([^\s'\"&,;<>}\\]+)",
+    re.IGNORECASE,
+)
 _LARGEST = 1 << 16
 _DEEPEST = 32
 
@@ -77,6 +84,15 @@ class Secret:
                 f"secret {self.reference!r} is empty or not set; set it and try again"
             )
         return value
+
+
+def redacted(text: str) -> str:
+    """Return text from elsewhere without bearer tokens, AWS session tokens and signatures.
+
+    >>> redacted("GET https://s3/x?X-Amz-Signature=c0ffee&X-Amz-Expires=900, 'Bearer abc.def'")
+    "GET https://s3/x?X-Amz-Signature=***&X-Amz-Expires=900, 'Bearer ***'"
+    """
+    return _TOLD.sub(lambda found: f"{found[1]}***", text)
 
 
 def is_secret(key: str) -> bool:

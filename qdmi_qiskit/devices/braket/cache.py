@@ -82,7 +82,7 @@ def _store(key: Key, answer: Mapping[str, Any]) -> None:
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             json.dump({"layout": _LAYOUT, "asked": time.time(), "answer": answer}, file)
         Path(file.name).replace(path)

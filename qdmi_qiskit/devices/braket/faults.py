@@ -20,6 +20,7 @@ from qdmi_qiskit.errors import (
     UnavailableError,
 )
 from qdmi_qiskit.pace import retry_after as seconds_asked
+from qdmi_qiskit.secret import redacted
 
 _ACCOUNT = re.compile(r"(arn:aws[\w-]*:[\w-]*:[\w-]*:)\d{12}(?=:)|(?<![\w.-])\d{12}(?![\w.-])")
 _THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown")
@@ -47,12 +48,12 @@ class BrokenAnswerError(wire.HTTPClientError):
 
 
 def anonymous(text: object) -> str:
-    """Return a message without account numbers.
+    """Return a message without account numbers, tokens and signatures.
 
     >>> anonymous("arn:aws:braket:us-east-1:123456789012:quantum-task/1-2 failed")
     'arn:aws:braket:us-east-1:***:quantum-task/1-2 failed'
     """
-    return _ACCOUNT.sub(lambda found: f"{found[1] or ''}***", str(text))
+    return redacted(_ACCOUNT.sub(lambda found: f"{found[1] or ''}***", str(text)))
 
 
 def code(error: BaseException) -> str:
@@ -119,6 +120,7 @@ def unanswered(error: BaseException) -> bool:
 def translated(error: Exception, what: str) -> QdmiError:
     """Return our error for one of botocore's; `what` says what was tried."""
     name, said = code(error), anonymous(error)
+    error.args = tuple(anonymous(each) for each in error.args)  # a traceback shows it too
     if isinstance(error, wire.ClientError):
         said = anonymous(error.response.get("Error", {}).get("Message") or name)
         if name in _REFUSED:

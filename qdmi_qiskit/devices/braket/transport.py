@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -30,6 +31,7 @@ from qdmi_qiskit.devices.braket.faults import (
 from qdmi_qiskit.devices.braket.options import CloudOptions, bucket_and_prefix
 from qdmi_qiskit.errors import SubmitUnknownError
 from qdmi_qiskit.pace import Rate, Width, pause
+from qdmi_qiskit.secret import redacted
 
 _RATE, _BURST = 20.0, 40  # CreateQuantumTask, documented default quota of an account
 _CONNECTIONS = 32
@@ -69,6 +71,16 @@ def _aws_session(profile: str | None, region: str | None) -> boto3.Session:
     loader = _loader(session.get_config_variable("data_path"))
     session.register_component("data_loader", loader)
     return boto3.Session(botocore_session=session, profile_name=profile, region_name=region)
+
+
+def _blotted(record: logging.LogRecord) -> bool:
+    """Take session tokens and signatures out of what botocore logs of requests and answers."""
+    record.msg, record.args = redacted(record.getMessage()), ()
+    return True
+
+
+for _name in ("auth", "endpoint", "hooks", "httpsession", "parsers", "retries.standard"):
+    logging.getLogger(f"botocore.{_name}").addFilter(_blotted)  # called at DEBUG only
 
 
 def _answered(call: Callable[..., Any], **arguments: Any) -> Any:

@@ -9,7 +9,7 @@ import requests
 from iqm.station_control.client.authentication import ClientAuthenticationError, TokenManager
 
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.secret import Secret
+from qdmi_qiskit.secret import Secret, redacted
 
 _HEADER = re.compile(r"Bearer [!-~]+")
 
@@ -72,10 +72,10 @@ class Tokens(requests.auth.AuthBase):
         return request
 
     def hidden(self, text: str) -> str:
-        """Return `text` with the token blotted out, should a server echo it."""
+        """Return `text` with the token and signatures blotted out, should a server echo them."""
         try:
             header = self.header() or ""
         except ConfigError:
-            return text
+            return redacted(text)
         token = header.removeprefix("Bearer ").strip()
-        return text.replace(token, "***") if token else text
+        return redacted(text.replace(token, "***") if token else text)
