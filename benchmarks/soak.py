@@ -86,8 +86,8 @@ class Figures:
         accepted: Device jobs that the service has made.
         twice: Chunks of which it has made more than one.
         again: How often a run had to be gone on with.
-        unknown: Submissions of which nobody knew whether they had arrived.
-        arrived: Those among them that the service had accepted.
+        unknown: Submissions without a proper answer, restarts apart.
+        arrived: Those among them that the service obeyed.
     """
 
     jobs: int
@@ -100,6 +100,12 @@ class Figures:
     unknown: int = 0
     arrived: int = 0
     seconds: float = 0.0
+
+    def noted(self, kind: str) -> None:
+        """Take note of what goes wrong with a submission."""
+        if kind in UNANSWERED:
+            self.unknown += 1
+            self.arrived += kind != "drop before"
 
     @property
     def flawless(self) -> bool:
@@ -229,9 +235,8 @@ def braket(jobs: int, seed: int = 0) -> Figures:
         kind = figures.weather.next()
         if kind is None:
             return None
-        if operation == "CreateQuantumTask" and kind in UNANSWERED:
-            figures.unknown += 1
-            figures.arrived += kind != "drop before"
+        if operation == "CreateQuantumTask":
+            figures.noted(kind)
         found = Fault(operation, "refuse")
         if kind == "throttle":
             found.error = "ThrottlingException"
@@ -271,6 +276,8 @@ def iqm(jobs: int, seed: int = 0) -> Figures:
         kind = figures.weather.next()
         if kind is None:
             return None
+        if method == "POST":
+            figures.noted(kind)
         return Fault(words.get(kind, kind), seconds=_SLOW, retry_after=0.05)  # type: ignore[arg-type]
 
     with IQMServer("garnet", noise=False, max_circuits=1, lifetime=1800.0) as server:
@@ -285,8 +292,6 @@ def iqm(jobs: int, seed: int = 0) -> Figures:
             there = {job.tag: str(job.id) for job in server.jobs}
             keys = set(re.findall(r"'([0-9a-f]{32}-\d+)'", str(error)))
             found = {key: there[key] for key in keys if key in there}
-            figures.unknown += len(keys)
-            figures.arrived += len(found)
             return {"found": found, "absent": keys - found.keys()}
 
         storm(
