@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
+from qdmi_qiskit.drift import Drift, compiled_for, is_outdated
 from qdmi_qiskit.errors import (
     ConfigError,
     JournalError,
@@ -22,6 +24,7 @@ from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker, writes_bits
 from qdmi_qiskit.job import QDMIJob
 from qdmi_qiskit.journal import Ledger, Recorder, checked_tags
+from qdmi_qiskit.origins import RememberingPassManager, compiled_again
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.results import result_from
 from qdmi_qiskit.run import Run, seeds, start
@@ -44,9 +47,12 @@ class QDMIBackend(BackendV2):
     Attributes:
         session: The open session; everything it can do beyond Qiskit is there.
         mitigation: Names of the stages that every `EstimatorV2` on it puts around itself.
+        recompile: `"on_drift"`: ask before each run whether the device was recalibrated, and
+            compile circuits of `pass_manager` anew if so. None: run them, and say so.
     """
 
     mitigation: Any = ()
+    recompile: str | None = None
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class QDMIBackend(BackendV2):
         self.session = session
         self._recorder = recorder
         self._given_target = target
+        self._told: set[tuple[str | None, str | None]] = set()
         self._snapshot()
         super().__init__(
             provider=provider,
@@ -94,6 +101,8 @@ class QDMIBackend(BackendV2):
         self.compiled = Compiled()  # of this calibration
         self._target = given or target_from(self._spec, self.session.gates)
         self.isa = IsaChecker(self._target, self._spec.name, self._spec.capabilities.max_qubits)
+        if self._recorder is not None:
+            self._recorder.keep(self._spec)
 
     @classmethod
     def _default_options(cls) -> Options:
@@ -127,10 +136,13 @@ class QDMIBackend(BackendV2):
             raise ConfigError(f"level={level!r}: wanted an optimisation level, 0, 1, 2 or 3")
         from qdmi_qiskit.passes import pass_manager
 
-        if options:
-            return pass_manager(self._target, level, **options)
-        if level not in self._pass_managers:
-            self._pass_managers[level] = pass_manager(self._target, level)
+        if options or level not in self._pass_managers:
+            made = pass_manager(self._target, level, **options)
+            if self._spec.calibration is not None:
+                made = RememberingPassManager(made, self._spec.calibration.id, level, options)
+            if options:
+                return made
+            self._pass_managers[level] = made
         return self._pass_managers[level]
 
     @property
@@ -147,17 +159,78 @@ class QDMIBackend(BackendV2):
         """Ask the device what it is doing now."""
         return self.session.status()
 
-    def refresh(self) -> bool:
+    def refresh(self) -> Drift:
         """Ask the device anew, and take a new snapshot.
 
         Returns:
-            Whether anything but the time of the snapshot changed. Circuits compiled
+            What changed: false if nothing but the time of the snapshot did. Circuits compiled
             before may not fit, or may not be best, any more.
         """
         before = self._spec
         self.session.refresh()
         self._snapshot()
-        return replace(before, taken_at=self._spec.taken_at) != self._spec
+        return Drift(before, self._spec)
+
+    def current(self, circuits: Sequence[QuantumCircuit]) -> list[QuantumCircuit]:
+        """Return what to run for circuits that were compiled some time ago.
+
+        Of a circuit that `pass_manager` compiled for another calibration than that of now a warning
+        is given, once. With `recompile="on_drift"` the device is asked which calibration holds
+        now, and such circuits are compiled anew, at the same level, from the originals; what
+        `is_outdated` then has no original in this process, or was changed since it was compiled.
+        """
+        calibration = self._spec.calibration
+        if calibration is None:
+            return list(circuits)
+        if self.recompile == "on_drift":
+            now = self.session.current_calibration()
+            if now is None or now != calibration.id:
+                self.refresh()
+            circuits = [self._compiled_again(circuit) for circuit in circuits]
+        for circuit in circuits:
+            if is_outdated(circuit, self._spec):
+                self._warn_of(circuit)
+        return list(circuits)
+
+    def _compiled_again(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        calibration = self._spec.calibration
+        if calibration is None or not is_outdated(circuit, self._spec):
+            return circuit
+        found = compiled_again(
+            circuit,
+            calibration.id,
+            self._target,
+            fits=self._fits,
+            pass_manager=self.pass_manager,
+        )
+        return circuit if found is None else found
+
+    def _fits(self, circuit: QuantumCircuit) -> bool:
+        try:
+            self.isa.check(circuit)
+        except RejectedError:
+            return False
+        return True
+
+    def _warn_of(self, circuit: QuantumCircuit) -> None:
+        calibration = self._spec.calibration
+        pair = compiled_for(circuit), None if calibration is None else calibration.id
+        if pair in self._told:
+            return
+        self._told.add(pair)
+        advice = "compile it again with backend.pass_manager()"
+        if self.recompile == "on_drift":
+            advice += (
+                "; it cannot be done here, because this process has not compiled it, or it was "
+                "changed or bound to values since (give values to SamplerV2 instead)"
+            )
+        else:
+            advice += ', or open the device with recompile="on_drift"'
+        warnings.warn(
+            f"circuit {circuit.name!r} was compiled for calibration {pair[0]} of {self.name}, "
+            f"which has calibration {pair[1]} now: {advice}",
+            stacklevel=4,
+        )
 
     def run(
         self,
@@ -195,7 +268,7 @@ class QDMIBackend(BackendV2):
                 run_input, shots=shots, seed=seed, memory=memory, tags=tags, **options
             )
         chosen = self._options_from(options, shots=shots, seed=seed, memory=memory)
-        circuits = _circuits(run_input)
+        circuits = self.current(_circuits(run_input))
         for circuit in circuits:
             self._check(circuit)
 
@@ -225,6 +298,7 @@ class QDMIBackend(BackendV2):
             make(), name=self.name, provider=self.provider, target=self._given_target,
             recorder=recorder,
         )  # fmt: skip
+        found.mitigation, found.recompile = self.mitigation, self.recompile
         found.options.update_options(**vars(self.options))
         return found
 
@@ -346,6 +420,19 @@ def checked_shots(shots: Any) -> int:
     if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:
         raise ConfigError(f"shots={shots!r}: wanted a whole number of at least 1, such as 1024")
     return int(shots)
+
+
+def checked_recompile(said: Any, origin: str = "keyword") -> str | None:
+    """Return `said` if it is `"on_drift"`, None if it is `"never"`, False or None.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if said in (None, False, "never"):
+        return None
+    if said != "on_drift":
+        raise ConfigError(f'recompile = {said!r} ({origin}): wanted "on_drift" or "never"')
+    return "on_drift"
 
 
 def checked_seed(seed: Any) -> int | None:

@@ -62,6 +62,7 @@ class Resolved:
         keeps: Whether runs of this device are kept in the journal, where somebody says so.
         journal: Where the files want the journal.
         mitigation: Stages that estimators on this device put around themselves.
+        recompile: Whether circuits are compiled anew when the device was recalibrated.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Resolved:
     keeps: Setting | None = None
     journal: Setting | None = None
     mitigation: Setting | None = None
+    recompile: Setting | None = None
 
     @property
     def options(self) -> dict[str, object]:
@@ -150,6 +152,7 @@ def resolve(
     settings.update(keywords)
     keeps = settings.pop("journal", None)
     mitigation = settings.pop("mitigation", None)
+    recompile = settings.pop("recompile", None)
     return Resolved(
         name=str(first.value),
         scheme=scheme,
@@ -161,6 +164,7 @@ def resolve(
         keeps=keeps,
         journal=kept,
         mitigation=mitigation,
+        recompile=recompile,
     )
 
 

@@ -186,6 +186,14 @@ class Calibration:
     id: str
     time: datetime | None = None
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was taken; without a time zone that is UTC. None: not known."""
+        if self.time is None:
+            return None
+        taken = self.time if self.time.tzinfo else self.time.replace(tzinfo=UTC)
+        return (datetime.now(UTC) - taken).total_seconds()
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

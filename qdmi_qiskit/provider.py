@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from qdmi_qiskit import config, registry, spec_json
-from qdmi_qiskit.backend import QDMIBackend
+from qdmi_qiskit.backend import QDMIBackend, checked_recompile
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError, did_you_mean
 from qdmi_qiskit.job import recall
 from qdmi_qiskit.journal import Intent, JobRow, Journal, Ledger, journal_at, place, recorder_for
-from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.model import DeviceSpec, JobStatus
 from qdmi_qiskit.reopened import ReopenedSession
 
 _LOCAL_SCHEMES = ("aer",)
@@ -53,6 +53,7 @@ class QDMIProvider:
                 `journal=True` keeps the runs of any device in the journal, `journal=False` of
                 none; by default it is those whose jobs outlive the process.
                 `mitigation=["twirl", "readout"]` puts those stages around every `EstimatorV2`.
+                `recompile="on_drift"` compiles circuits anew once the device is recalibrated.
 
         Raises:
             ConfigError: The name or an option is wrong.
@@ -61,8 +62,11 @@ class QDMIProvider:
         """
         resolved = config.resolve(name, options, config=self._config, environ=self._environ)
         recorder = recorder_for(resolved, options, self._environ)
+        said = resolved.recompile
+        recompile = None if said is None else checked_recompile(said.value, said.origin)
         session = registry.open_session(resolved)
         backend = QDMIBackend(session, name=resolved.name, provider=self, recorder=recorder)
+        backend.recompile = recompile
         if resolved.mitigation is not None:
             backend.mitigation = resolved.mitigation.value
         return backend
@@ -172,6 +176,23 @@ class QDMIProvider:
         if journal is None:
             return []
         return journal.rows(backend=backend, state=state, tag=tag, since=since, limit=limit)
+
+    def calibrations(self, name: str, *, since: datetime | None = None) -> list[DeviceSpec]:
+        """Return the snapshots of a device that the journal keeps, the oldest first.
+
+        Where runs are kept, `get_backend` and `refresh` keep the first snapshot of each
+        calibration that they see. No device is asked.
+
+        Args:
+            name: The name that the device was asked for, or its `scheme:locator`.
+            since: Only those taken then or later; without a time zone it is local.
+
+        Raises:
+            JournalError: The journal cannot be read, or a record is damaged.
+        """
+        journal = self._journal()
+        found = [] if journal is None else journal.calibrations(name, since=since)
+        return [spec_json.loads(text) for text in found]
 
     def prune(
         self,

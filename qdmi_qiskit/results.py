@@ -10,6 +10,7 @@ from qiskit.result import Result
 from qiskit.result.models import ExperimentResult, ExperimentResultData, MeasLevel
 
 from qdmi_qiskit import bits
+from qdmi_qiskit.drift import drifted
 from qdmi_qiskit.model import DeviceSpec, Shots
 
 
@@ -40,8 +41,13 @@ def result_from(
         results=experiments,
         status="COMPLETED",
         date=spec.taken_at,
-        metadata={"seed": seed, "device_jobs": list(device_jobs)},
+        metadata={"seed": seed, "device_jobs": list(device_jobs), **_drift(circuits, spec)},
     )
+
+
+def _drift(circuits: Sequence[QuantumCircuit], spec: DeviceSpec) -> dict[str, Any]:
+    found = drifted(circuits, spec)
+    return {"drift": found} if found else {}
 
 
 def _experiment(

@@ -210,11 +210,16 @@ def test_refresh_takes_a_new_snapshot_and_says_whether_it_differs():
     session = Calibrated()
     backend = QDMIBackend(session)
     before = backend.target
-    assert backend.refresh() is False
+    assert not backend.refresh()
     session.t1 = 70e-6
     assert backend.qubit_properties(0).t1 == 50e-6
     assert backend.target.qubit_properties[0].t1 == 50e-6
-    assert backend.refresh() is True
+    found = backend.refresh()
+    assert found
+    assert [(each.what, each.where, each.before, each.after) for each in found.changes] == [
+        ("T1", ("P1",), 50e-6, 70e-6)
+    ]
+    assert not found.recalibrated
     assert backend.target is not before
     assert backend.qubit_properties(0).t1 == 70e-6
     assert [q.t2 for q in backend.qubit_properties([0, 1])] == pytest.approx([40e-6, 45e-6])

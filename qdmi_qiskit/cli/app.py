@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from qdmi_qiskit import __version__, errors
+from qdmi_qiskit.cli.calibration import calibration
 from qdmi_qiskit.cli.check import check
 from qdmi_qiskit.cli.config import config
 from qdmi_qiskit.cli.devices import devices
@@ -131,6 +132,7 @@ def _log(ctx: click.Context, level: int) -> None:
 
 
 for command in (
+    calibration,
     check,
     config,
     devices,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from qdmi_qiskit.model import DeviceSpec, JobStatus
 from qdmi_qiskit.secret import Secret
 
 _LONGEST_TAG = 100
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,20 @@ class Recorder:
         except (JournalError, ConfigError) as error:
             complain(error)
             return None
+
+    def keep(self, spec: DeviceSpec) -> None:
+        """Keep a snapshot whose calibration is not there yet, where runs are kept."""
+        wanted = spec.capabilities.detached if self.wanted is None else self.wanted
+        if self.place is None or not wanted or spec.calibration is None:
+            return
+        known = self.name, self.device, spec.calibration.id
+        try:
+            journal = journal_at(self.place)
+            if known not in journal.known_calibrations:
+                journal.known_calibrations.add(known)
+                journal.keep_calibration(self.name, self.device, spec, spec_json.dumps(spec))
+        except (JournalError, ConfigError) as error:
+            _log.warning("the calibration of %s is not kept: %s", self.name, error)
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -68,6 +68,19 @@ STEPS = (
         UNIQUE (run, stage, number)
     );
     """,
+    """
+    CREATE TABLE calibrations (
+        backend TEXT NOT NULL,
+        device TEXT NOT NULL,
+        calibration TEXT NOT NULL,
+        taken REAL NOT NULL,
+        spec BLOB NOT NULL,
+        PRIMARY KEY (backend, device, calibration)
+    ) WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN trace TEXT;
+    ALTER TABLE chunks ADD COLUMN sent REAL;
+    ALTER TABLE chunks ADD COLUMN ended REAL;
+    """,
 )
 
 

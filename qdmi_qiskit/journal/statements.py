@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from qdmi_qiskit.errors import JournalError
-from qdmi_qiskit.journal.packing import pack
+from qdmi_qiskit.journal.packing import pack, unpack
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, time_of
 
 SELECT_RUNS = "SELECT number, id, kind, backend, device, state, created, reason FROM runs "
@@ -19,10 +19,7 @@ SELECT_RUNS = "SELECT number, id, kind, backend, device, state, created, reason 
 def insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, lease: str) -> int:
     """Write a run with its inputs and tags; return the number of its row."""
     created = row.created.timestamp()
-    digest = blake2b(inputs.spec.encode(), digest_size=16).digest()
-    if not connection.execute("SELECT 1 FROM specs WHERE digest = ?", (digest,)).fetchone():
-        body = pack({"spec": inputs.spec})
-        connection.execute("INSERT OR REPLACE INTO specs VALUES (?, ?)", (digest, body))
+    digest = insert_spec(connection, inputs.spec)
     cursor = connection.execute(
         "INSERT INTO runs (id, kind, backend, device, state, created, changed, owner, beat) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -40,6 +37,27 @@ def insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, leas
         "INSERT OR IGNORE INTO tags (tag, run) VALUES (?, ?)", [(tag, number) for tag in row.tags]
     )
     return number
+
+
+def insert_spec(connection: sqlite3.Connection, text: str) -> bytes:
+    """Write a snapshot unless it is there; return its digest."""
+    digest = blake2b(text.encode(), digest_size=16).digest()
+    if not connection.execute("SELECT 1 FROM specs WHERE digest = ?", (digest,)).fetchone():
+        body = pack({"spec": text})
+        connection.execute("INSERT OR REPLACE INTO specs VALUES (?, ?)", (digest, body))
+    return digest
+
+
+def spec_of(body: bytes, *, most: int) -> str:
+    """Return a snapshot as JSON.
+
+    Raises:
+        JournalError: It is damaged.
+    """
+    found = unpack(body, most=most)[0].get("spec")
+    if not isinstance(found, str):
+        raise JournalError("a record of the journal is damaged: a run without its device")
+    return found
 
 
 def insert_chunks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -16,18 +17,19 @@ from typing import Any
 
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
 from qdmi_qiskit.journal import owner
-from qdmi_qiskit.journal.packing import unpack
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, step_of
 from qdmi_qiskit.journal.statements import (
     SELECT_RUNS,
     count,
     insert_chunks,
     insert_run,
+    insert_spec,
     job_row,
+    spec_of,
     table,
 )
 from qdmi_qiskit.journal.writer import Writer, connect, failure
-from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.model import DeviceSpec, JobStatus
 
 _LARGEST_TEXT = 1 << 28  # bytes of circuits or of a spec, unpacked
 
@@ -40,6 +42,7 @@ class Journal:
         self._writer = Writer(path)
         self._lock = threading.Lock()
         self._reader: tuple[int, sqlite3.Connection] | None = None
+        self.known_calibrations: set[tuple[str, str, str]] = set()  # kept by this process
 
     def __repr__(self) -> str:
         return f"<Journal {str(self.path)!r}>"
@@ -166,8 +169,8 @@ class Journal:
         if row is None:
             raise JournalError("a record of the journal is damaged: a run without its inputs")
         opening = table(row[0])
-        spec = unpack(row[1], most=_LARGEST_TEXT)[0].get("spec")
-        if not isinstance(spec, str) or not isinstance(row[2], bytes):
+        spec = spec_of(row[1], most=_LARGEST_TEXT)
+        if not isinstance(row[2], bytes):
             raise JournalError("a record of the journal is damaged: a run without its device")
         return Inputs(opening, spec, row[2], row[3])
 
@@ -298,6 +301,48 @@ class Journal:
         row = tuple(values)
         self._writer.put(lambda connection: connection.execute(query, row))
 
+    # Calibrations.
+
+    def keep_calibration(self, backend: str, device: str, spec: DeviceSpec, text: str) -> None:
+        """Keep a snapshot, the first of its calibration. Written soon.
+
+        Args:
+            backend: The name that the device was asked for.
+            device: What it means, `scheme:locator`.
+            spec: With a calibration.
+            text: The same as JSON.
+        """
+        which = "" if spec.calibration is None else spec.calibration.id
+        taken = spec.taken_at.timestamp()
+
+        def write(connection: sqlite3.Connection) -> None:
+            row = (backend, device, which)
+            query = "SELECT 1 FROM calibrations WHERE (backend, device, calibration) = (?, ?, ?)"
+            if not connection.execute(query, row).fetchone():
+                values = (*row, taken, insert_spec(connection, text))
+                connection.execute("INSERT INTO calibrations VALUES (?, ?, ?, ?, ?)", values)
+
+        self._writer.put(write)
+
+    def calibrations(self, name: str, *, since: datetime | None = None) -> list[str]:
+        """Return the snapshots that are kept of a device as JSON, the oldest first.
+
+        Args:
+            name: The name that it was asked for, or its `scheme:locator`.
+            since: Only those taken then or later.
+
+        Raises:
+            JournalError: The record is damaged.
+        """
+        query = (
+            "SELECT specs.body FROM calibrations JOIN specs ON specs.digest = calibrations.spec "
+            "WHERE (backend = ? OR device = ?) AND taken >= ? GROUP BY calibration ORDER BY taken"
+        )
+        values = (name, name, -math.inf if since is None else since.timestamp())
+        with self._reading() as connection:
+            rows = connection.execute(query, values).fetchall()
+        return [spec_of(body, most=_LARGEST_TEXT) for (body,) in rows]
+
     # Size.
 
     def size(self) -> int:
@@ -330,7 +375,10 @@ class Journal:
                 f"WHERE {wanted} AND {condition})"
             )
             gone = connection.execute(query, values).rowcount
-            connection.execute("DELETE FROM specs WHERE digest NOT IN (SELECT spec FROM inputs)")
+            connection.execute(
+                "DELETE FROM specs WHERE digest NOT IN "
+                "(SELECT spec FROM inputs UNION ALL SELECT spec FROM calibrations)"
+            )
             return gone
 
         if before is not None:

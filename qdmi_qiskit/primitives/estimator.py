@@ -19,7 +19,7 @@ from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.formats import Compiled, encoder
 from qdmi_qiskit.journal import Ledger, Stage
-from qdmi_qiskit.model import Basis, Shots, Values
+from qdmi_qiskit.model import Basis, DeviceSpec, Shots, Values
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.allot import Share, bounded, pilot
 from qdmi_qiskit.primitives.around import around
@@ -28,9 +28,10 @@ from qdmi_qiskit.primitives.commuting import commuting
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.moments import Tables
+from qdmi_qiskit.primitives.moved import moved
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
-from qdmi_qiskit.primitives.pubs import bindings, coerced, points_of, reading
+from qdmi_qiskit.primitives.pubs import bindings, coerced, note_drift, points_of, reading
 from qdmi_qiskit.run import Run, seeds, start
 from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 from qdmi_qiskit.work import Both, Computation, Looked, Staged, Work
@@ -119,6 +120,7 @@ class EstimatorV2(BaseEstimatorV2):
         whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
         if not whole:
             raise ConfigError("run() got an empty list of pubs: give it at least one")
+        whole = self._current(whole)
         for pub in whole:
             self._device.isa.check(pub.circuit)
         exact = [pub for pub in whole if pub.precision == 0]
@@ -140,6 +142,14 @@ class EstimatorV2(BaseEstimatorV2):
 
         return PrimitiveJob(begin, ledger)
 
+    def _current(self, pubs: list[EstimatorPub]) -> list[EstimatorPub]:
+        circuits = [pub.circuit for pub in pubs]
+        now = self._device.current(circuits)
+        return [
+            pub if found is pub.circuit else moved(pub, found)
+            for pub, found in zip(pubs, now, strict=True)
+        ]
+
     def _begun(
         self, pubs: Sequence[EstimatorPub], call: int, ledger: Ledger | None
     ) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
@@ -151,7 +161,7 @@ class EstimatorV2(BaseEstimatorV2):
         if exact:
             wanted = [(plan, points_of(plan.pub)) for plan in exact]
             parts.append(Computation(partial(self._computed, wanted)))
-        return Both(parts), partial(_result, plans=plans)
+        return Both(parts), partial(_result, plans=plans, spec=self._device.spec)
 
     def _planned(self, pub: EstimatorPub) -> Plan:
         fewest = self._device.spec.capabilities.min_shots
@@ -338,7 +348,9 @@ def _followed(circuit: QuantumCircuit, turn: QuantumCircuit) -> QuantumCircuit:
     return whole
 
 
-def _result(parts: Sequence[Any], *, plans: Sequence[Plan], partial: bool) -> list[PubResult]:
+def _result(
+    parts: Sequence[Any], *, plans: Sequence[Plan], spec: DeviceSpec, partial: bool
+) -> list[PubResult]:
     sampled = any(plan.pub.precision > 0 for plan in plans)
     first, second = parts[0] if sampled else ((), ())
     outcomes, refinements, tables = iter(first), iter(second), iter(parts[-1])
@@ -352,6 +364,7 @@ def _result(parts: Sequence[Any], *, plans: Sequence[Plan], partial: bool) -> li
             results.append(estimated(plan, plan.final, refined, partial=partial))
         else:
             results.append(estimated(plan, plan.safe, seen, partial=partial))
+    note_drift(results, [plan.pub.circuit for plan in plans], spec)
     return results
 
 

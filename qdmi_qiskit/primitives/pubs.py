@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
+from qiskit.primitives import PubResult
 from qiskit.primitives.containers.bindings_array import BindingsArray
 
+from qdmi_qiskit.drift import drifted
 from qdmi_qiskit.errors import ConfigError, JournalError
-from qdmi_qiskit.model import Values
+from qdmi_qiskit.model import DeviceSpec, Values
 
 T = TypeVar("T")
 
@@ -102,3 +104,11 @@ def reading(run_id: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, QiskitError) as error:
         raise JournalError(f"the record of run {run_id} is damaged: {error}") from error
+
+
+def note_drift(
+    results: Sequence[PubResult], circuits: Sequence[QuantumCircuit], spec: DeviceSpec
+) -> None:
+    """Write into `metadata["drift"]` of a pub that its circuit was of another calibration."""
+    for each in drifted(circuits, spec):
+        results[each.pop("circuit")].metadata["drift"] = each

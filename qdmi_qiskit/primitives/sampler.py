@@ -24,11 +24,11 @@ from qdmi_qiskit.backend import QDMIBackend, checked_shots
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.isa import writes_bits
 from qdmi_qiskit.journal import Ledger
-from qdmi_qiskit.model import Shots
+from qdmi_qiskit.model import DeviceSpec, Shots
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.options import SamplerOptions, options_from
-from qdmi_qiskit.primitives.pubs import bindings, coerced, points_of, reading
+from qdmi_qiskit.primitives.pubs import bindings, coerced, note_drift, points_of, reading
 from qdmi_qiskit.run import Run, seeds, start
 from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 
@@ -97,10 +97,20 @@ class SamplerV2(BaseSamplerV2):
             raise ConfigError("run() got an empty list of pubs: give it at least one")
         for index, pub in enumerate(whole):
             _check(pub, index)
+        whole = self._current(whole)
+        for pub in whole:
             self._device.isa.check(pub.circuit)
         seed, call = self._options.chosen_seed(), next(self._calls)
         ledger = self._device.ledger("sampler", partial(_saved, whole, seed, call), tags)
         return PrimitiveJob(partial(self._begun, whole, seed, call), ledger)
+
+    def _current(self, pubs: list[SamplerPub]) -> list[SamplerPub]:
+        circuits = [pub.circuit for pub in pubs]
+        now = self._device.current(circuits)
+        return [
+            pub if found is pub.circuit else SamplerPub(found, pub.parameter_values, pub.shots)
+            for pub, found in zip(pubs, now, strict=True)
+        ]
 
     def _begun(
         self, pubs: Sequence[SamplerPub], seed: int | None, call: int, ledger: Ledger | None
@@ -116,7 +126,7 @@ class SamplerV2(BaseSamplerV2):
             stage=None if ledger is None else ledger.stage(0, last=True),
             compiled=compiled,
         )
-        return run, partial(_result, pubs=pubs, ordered=spec.capabilities.ordered_shots)
+        return run, partial(_result, pubs=pubs, spec=spec)
 
 
 def _saved(pubs: Sequence[SamplerPub], seed: int | None, call: int) -> tuple[bytes, bytes | None]:
@@ -189,12 +199,15 @@ def _request(pub: SamplerPub, circuit: QuantumCircuit) -> Request[QuantumCircuit
 
 
 def _result(
-    outcomes: Sequence[Shots], *, pubs: Sequence[SamplerPub], ordered: bool, partial: bool
+    outcomes: Sequence[Shots], *, pubs: Sequence[SamplerPub], spec: DeviceSpec, partial: bool
 ) -> list[SamplerPubResult]:
-    return [
+    ordered = spec.capabilities.ordered_shots
+    found = [
         _pub_result(index, pub, shots, ordered=ordered, partial=partial)
         for index, (pub, shots) in enumerate(zip(pubs, outcomes, strict=True))
     ]
+    note_drift(found, [pub.circuit for pub in pubs], spec)
+    return found
 
 
 def _pub_result(

@@ -143,6 +143,12 @@ class IQMSession(Session):
         self._look_for_drift()
         return IQMJob(posted, batch.readings, self._drifted)
 
+    def current_calibration(self) -> str | None:
+        if self._options.calibration_set is not None:
+            return self._options.calibration_set
+        found = self._dynamic(None)
+        return str(found["calibration_set_id"]) if "calibration_set_id" in found else None
+
     def pin(self, calibration: str) -> None:
         self.refresh(calibration)
 
