@@ -235,9 +235,11 @@ def _chunk(batch: Sequence[Piece]) -> Chunk:
 def merge(
     shapes: Sequence[Shape],
     places: Sequence[Sequence[Place]],
-    results: Sequence[Sequence[Shots]],
+    results: Iterable[Sequence[Shots]],
 ) -> tuple[Shots, ...]:
     """Put every outcome where it belongs; the order of arrival does not matter.
+
+    Each result is put away before the next is taken, and none is held afterwards.
 
     Where a device discarded shots, the valid ones of all pieces of a point come
     first and `Shots.valid` says how many they are. Where some pieces of a point
@@ -246,37 +248,69 @@ def merge(
     Raises:
         ProtocolError: An outcome has another shape than its task asked for.
     """
-    if len(shapes) == 1 and len(results) == 1 and len(results[0]) == 1:
-        return (_checked(results[0][0], places[0][0], shapes[0]),)  # nothing to put together
-    out = [np.zeros((s.points, s.shots, bits.num_bytes(s.num_bits)), np.uint8) for s in shapes]
-    kept = [np.zeros(s.points, np.int64) for s in shapes]
-    failures: list[dict[int, str]] = [{} for _ in shapes]
-    thinned = {
-        place.request
-        for row, result in zip(places, results, strict=True)
-        for place, shots in zip(row, result, strict=True)
-        if shots.valid is not None
-    }
+    made: dict[int, _Growing] = {}
     for row, result in zip(places, results, strict=True):
         for place, raw in zip(row, result, strict=True):
-            shots = _checked(raw, place, shapes[place.request])
-            for point, reason in shots.failures.items():
-                failures[place.request][place.points[0] + point] = reason
-            if place.request in thinned:
-                _append(out[place.request], kept[place.request], place, shots)
+            shape = shapes[place.request]
+            shots = _checked(raw, place, shape)
+            growing = made.get(place.request)
+            if growing is None:
+                growing = made[place.request] = _Growing(shape, place, shots)
             else:
-                out[place.request][slice(*place.points), slice(*place.shots)] = shots.bits
+                growing.add(place, shots)
     return tuple(
-        Shots(array, shape.num_bits, kept[k] if k in thinned else None, failures[k])
-        for k, (array, shape) in enumerate(zip(out, shapes, strict=True))
+        made[k].shots() if k in made else Shots(_nothing(shape), shape.num_bits)
+        for k, shape in enumerate(shapes)
     )
 
 
-def _append(out: Bits, kept: npt.NDArray[np.int64], place: Place, shots: Shots) -> None:
-    for row, point in enumerate(range(*place.points)):
-        number = shots.bits.shape[1] if shots.valid is None else int(shots.valid[row])
-        out[point, kept[point] : kept[point] + number] = shots.bits[row, :number]
-        kept[point] += number
+def _nothing(shape: Shape) -> Bits:
+    return np.zeros((shape.points, shape.shots, bits.num_bytes(shape.num_bits)), np.uint8)
+
+
+class _Growing:
+    """The outcome of a request while its pieces come."""
+
+    __slots__ = ("_bits", "_failures", "_pieces", "_shape", "_whole")
+
+    def __init__(self, shape: Shape, place: Place, shots: Shots) -> None:
+        self._shape = shape
+        self._whole: Shots | None = None
+        if place.points == (0, shape.points) and place.shots == (0, shape.shots):
+            self._whole = shots  # nothing to put together
+            return
+        self._bits = _nothing(shape)
+        self._failures: dict[int, str] = {}
+        self._pieces: list[tuple[Place, npt.NDArray[np.int64] | None]] = []
+        self.add(place, shots)
+
+    def add(self, place: Place, shots: Shots) -> None:
+        self._bits[slice(*place.points), slice(*place.shots)] = shots.bits
+        self._pieces.append((place, shots.valid))
+        for point, reason in shots.failures.items():
+            self._failures[place.points[0] + point] = reason
+
+    def shots(self) -> Shots:
+        if self._whole is not None:
+            return self._whole
+        kept = None
+        if any(valid is not None for _, valid in self._pieces):
+            kept = self._moved_up()
+        return Shots(self._bits, self._shape.num_bits, kept, self._failures)
+
+    def _moved_up(self) -> npt.NDArray[np.int64]:
+        """Move the valid shots of all pieces together; return how many each point has."""
+        kept = np.zeros(self._shape.points, np.int64)
+        for place, valid in sorted(self._pieces, key=lambda piece: piece[0].shots):
+            first, last = place.shots
+            for row, point in enumerate(range(*place.points)):
+                number = last - first if valid is None else int(valid[row])
+                line, start = self._bits[point], int(kept[point])
+                line[start : start + number] = line[first : first + number]
+                kept[point] += number
+        for point, number in enumerate(kept.tolist()):
+            self._bits[point, number:] = 0
+        return kept
 
 
 def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -192,34 +193,38 @@ class Run:
         ended = self._finished(timeout)
         with self._lock:
             if self._outcome is None:
-                results, whole = self._gathered(ended, partial=partial)
-                if self._stage is not None:
-                    self._stage.flush()
-                outcome = merge(self._shapes, self._places, results)
-                if not whole:
+                missing: list[int] = []
+                results = self._gathered(ended, missing, partial=partial)
+                try:
+                    outcome = merge(self._shapes, self._places, results)
+                finally:
+                    if self._stage is not None:
+                        self._stage.flush()
+                if missing:
                     return outcome
+                if len(self._jobs) > 1:  # jobs remember their outcomes, which are here now
+                    self._jobs = [_Sent(_Over(sending.result())) for sending in self._jobs]
                 self._outcome = outcome
         return self._outcome
 
     def _gathered(
-        self, ended: Sequence[JobStatus | None], *, partial: bool
-    ) -> tuple[list[tuple[Shots, ...]], bool]:
-        """Return the outcome of every chunk, and whether each of them has one."""
+        self, ended: Sequence[JobStatus | None], missing: list[int], *, partial: bool
+    ) -> Iterator[tuple[Shots, ...]]:
+        """Yield the outcome of every chunk in order, and note which of them have none."""
         if len(ended) == 1 and not partial:
-            return [self._outcome_of(0, ended[0])], True
-        whole = True
+            yield self._outcome_of(0, ended[0])
+            return
 
         def gather(index: int) -> tuple[Shots, ...]:
-            nonlocal whole
             try:
                 return self._outcome_of(index, ended[index])
             except QdmiError as error:
                 if not partial or not _is_final(error, ended[index]):
                     raise
-                whole = False
+                missing.append(index)
                 return lost(self._places[index], self._shapes, str(error))
 
-        return _at_once(gather, range(len(self._jobs))), whole
+        yield from _ahead(gather, range(len(self._jobs)))
 
     def _outcome_of(self, index: int, status: JobStatus | None) -> tuple[Shots, ...]:
         sending = self._jobs[index]
@@ -273,6 +278,23 @@ class _Sent:
 Sending = _Sent | Future[Job]
 
 
+class _Over(Job):
+    """What remains of a job when its outcome has been taken."""
+
+    def __init__(self, job: Job) -> None:
+        self.id, self._metadata = job.id, dict(job.metadata)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self._metadata
+
+    def status(self) -> JobStatus:
+        return JobStatus.DONE
+
+    def result(self) -> tuple[Shots, ...]:
+        raise ProtocolError(f"the outcome of job {self.id} was taken already")
+
+
 def _batches(jobs: Sequence[T]) -> Iterator[Sequence[T]]:
     for first in range(0, len(jobs), _SENDERS):
         yield jobs[first : first + _SENDERS]
@@ -289,6 +311,25 @@ def _at_once(call: Callable[[U], T], items: Sequence[U]) -> list[T]:
         return [call(item) for item in items]
     with ThreadPoolExecutor(_SENDERS, "qdmi-gather") as pool:
         return list(pool.map(call, items))
+
+
+def _ahead(call: Callable[[U], T], items: Sequence[U]) -> Iterator[T]:
+    """Yield `call(item)` for each in order, several calls under way and few results waiting."""
+    if len(items) < 2:
+        yield from map(call, items)
+        return
+    with ThreadPoolExecutor(_SENDERS, "qdmi-gather") as pool:
+        waiting: deque[Future[T]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(call, item))
+                if len(waiting) > 2 * _SENDERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _look(job: Job) -> None:

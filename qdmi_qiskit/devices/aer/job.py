@@ -58,7 +58,10 @@ class AerJob(Job):
     def status(self) -> JobStatus:
         if self._canceled:
             return JobStatus.CANCELED
-        seen = {_status(native) for native in self._natives}
+        natives = self._natives
+        if not natives:  # read already
+            return JobStatus.DONE
+        seen = {_status(native) for native in natives}
         for status in (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.RUNNING):
             if status in seen:
                 return status
@@ -96,6 +99,7 @@ class AerJob(Job):
                     experiments = [e for n in part.natives for e in self._experiments(n)]
                     found.update(zip(part.tasks, part.read(experiments), strict=True))
                 self._outcome = tuple(found[index] for index in range(self._num_tasks))
+                self._parts, self._natives = (), []  # Aer's results take more than what was read
         return self._outcome
 
     def _experiments(self, native: Any) -> Sequence[Any]:

@@ -3,15 +3,17 @@
 * `states`: noiseless and random only at the end. One simulation per point for all tasks that
   share a circuit, whatever they measure; outcomes are drawn here. (`terminal`)
 * `memory`: everything else. Aer draws the shots.
+
+What would return too much at once runs in pieces. (`series`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,9 @@ from qiskit_aer.library import SaveProbabilities, SaveStatevector
 
 from qdmi_qiskit.devices.aer.job import Part, read_memory
 from qdmi_qiskit.devices.aer.programs import bindings, settled
+from qdmi_qiskit.devices.aer.series import Piece, Series, cut
 from qdmi_qiskit.devices.aer.terminal import Terminal, draw, outcome_table, terminal, turned
-from qdmi_qiskit.model import Basis, Shots, Task, Values
+from qdmi_qiskit.model import Basis, Bits, Shots, Task, Values
 
 MOST_QUBITS = 16
 """Active qubits up to which a state is taken; wider ones are left to Aer's choice of method."""
@@ -32,6 +35,15 @@ OUTCOMES_PER_SHOT = 64
 and 1 024 shots, where both ways cost the same (`benchmarks/`)."""
 BLOCK = 2**22
 """Amplitudes that one native run returns at most: 64 MiB."""
+HELD = 2**25
+"""Bytes that may wait to be read, by the estimates below: what is more runs in pieces."""
+CHEAP = 2**21
+"""Amplitudes whose gates take no longer than the drawing of a piece's shots."""
+_NATIVE = 2**14  # bytes of Aer's result without its data
+_WORD = 128  # bytes of a shot in Aer's result, its digits left out
+_AMPLITUDE = 4  # a quarter of the bytes it takes: two calls in turn need the same states
+DRAWN = 2**20
+"""Outcomes drawn at once."""
 _LABEL = "_qdmi"
 
 NoiseOf = Callable[[Sequence[QuantumCircuit]], Any]
@@ -75,6 +87,95 @@ def parts(
         noise: Returns Aer's noise model for the circuits whose shots it draws, None for the
             simulator's own.
     """
+    if _bound(tasks) <= HELD:
+        return _started(simulator, tasks, states=states, noise=noise)
+    units = [_unit(tasks, indices, states) for indices in _sharing(tasks)]
+    if sum(unit.points * unit.each for unit in units) <= HELD:
+        return _started(simulator, tasks, states=states, noise=noise)
+    # The user may change a circuit before its turn comes.
+    copies = {id(task.program.payload): task.program.payload.copy() for task in tasks}
+    tasks = [
+        replace(task, program=replace(task.program, payload=copies[id(task.program.payload)]))
+        for task in tasks
+    ]
+    few = None if states is None else States(1)
+    start = partial(_started, simulator, states=few, noise=noise)
+    series = Series(tasks, _batches(tasks, units), start)
+    return [Part((series,), tuple(range(len(tasks))), list)]
+
+
+class _Unit(NamedTuple):
+    """Tasks that share a state, the bytes that Aer returns for each point, and how to cut."""
+
+    indices: tuple[int, ...]
+    points: int
+    each: int
+    shots: int
+
+
+def _bound(tasks: Sequence[Task]) -> int:
+    """Return a number of bytes that Aer does not exceed; quickly, as most jobs are small."""
+    total = 0
+    for task in tasks:
+        width = min(task.program.payload.num_qubits, MOST_QUBITS)
+        total += task.points * (task.shots * _word(task) + (8 << width) + _NATIVE)
+    return total
+
+
+def _word(task: Task) -> int:
+    return _WORD + task.num_bits // 4
+
+
+def _unit(tasks: Sequence[Task], indices: tuple[int, ...], states: States | None) -> _Unit:
+    first = tasks[indices[0]]
+    state = _state(tasks, indices) if states is not None else None
+    if state is None:
+        each = sum(tasks[k].shots * _word(tasks[k]) for k in indices) + _NATIVE
+        return _Unit(indices, first.points, each, _shots_in_a_piece(first, states))
+    if first.basis is None:
+        outcomes = 1 << len({qubit for qubit, _ in state.measured})
+        return _Unit(indices, first.points, 8 * outcomes + _NATIVE, first.shots)
+    return _Unit(indices, first.points, (_AMPLITUDE << len(state.qubits)) + _NATIVE, 0)
+
+
+def _shots_in_a_piece(task: Task, states: States | None) -> int:
+    """Return how many shots to ask Aer for at once: all of them where a state is dear.
+
+    Aer prepares a state once for all shots, if only the end is random, and else once per shot.
+    """
+    most = max(HELD // _word(task), 1)
+    state = terminal(task.program.payload, task.program.payload.num_qubits, None)
+    if task.shots <= most or state is None:
+        return min(most, task.shots)
+    width = len(state.qubits) if states is not None else 2 * len(state.qubits)  # a density matrix
+    return most if 1 << width <= CHEAP else task.shots
+
+
+def _batches(tasks: Sequence[Task], units: Sequence[_Unit]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
+    held = 0
+    for unit in units:
+        step = max(HELD // unit.each, 1)
+        for a in range(0, unit.points, step):
+            b = min(a + step, unit.points)
+            cost = (b - a) * unit.each
+            if batch and held + cost > HELD:
+                yield batch
+                batch, held = [], 0
+            for index in unit.indices:
+                for piece in cut(index, tasks[index], (a, b), unit.shots or tasks[index].shots):
+                    if batch and piece.shots[0]:  # more shots of the same point: by themselves
+                        yield batch
+                        batch = []
+                    batch.append(piece)
+            held += cost
+    if batch:
+        yield batch
+
+
+def _started(
+    simulator: AerSimulator, tasks: Sequence[Task], *, states: States | None, noise: NoiseOf
+) -> list[Part]:
     found: list[Part] = []
     drawn: dict[int, list[int]] = {}
     for indices in _sharing(tasks):
@@ -173,8 +274,17 @@ def _read_probabilities(
 ) -> list[Shots]:
     chances = np.stack([getattr(experiment.data, _LABEL) for experiment in experiments])
     table = outcome_table(state.measured, order, state.num_bits)
-    outcomes = draw(chances, task.shots, np.random.default_rng(task.seed))
-    return [Shots(table[outcomes], task.num_bits)]
+    return [Shots(_drawn(chances, table, task), task.num_bits)]
+
+
+def _drawn(chances: Values, table: Bits, task: Task) -> Bits:
+    """Return packed outcomes; a few points at a time, as indices take more than what is packed."""
+    generator = np.random.default_rng(task.seed)
+    found = np.empty((len(chances), task.shots, table.shape[1]), np.uint8)
+    step = max(DRAWN // task.shots, 1)
+    for a in range(0, len(chances), step):
+        found[a : a + step] = table[draw(chances[a : a + step], task.shots, generator)]
+    return found
 
 
 def _read_states(
@@ -194,8 +304,7 @@ def _measured(states: npt.NDArray[np.complex128], task: Task, state: Terminal) -
     chances = _marginal(turned(states, x, z), sites, len(state.qubits))
     pairs = tuple((site, state.num_bits + j) for j, site in enumerate(sites))
     table = outcome_table(pairs, sorted(sites), task.num_bits)
-    outcomes = draw(chances, task.shots, np.random.default_rng(task.seed))
-    return Shots(table[outcomes], task.num_bits)
+    return Shots(_drawn(chances, table, task), task.num_bits)
 
 
 def _marginal(chances: Values, sites: list[int], num_qubits: int) -> Values:
