@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from qdmi_qiskit.model import Calibration, DeviceSpec, DeviceState, Shots
 
 _RUN_OPTIONS = ("shots", "seed", "memory")
+# What mthree and qiskit-experiments say to every backend, and what is so here anyway.
+_ANYWAY = {"rep_delay": None, "meas_level": 2}
 
 
 class QDMIBackend(BackendV2):
@@ -150,6 +153,18 @@ class QDMIBackend(BackendV2):
         """No limit: what a device takes at once is the planner's business."""
         return None
 
+    def configuration(self) -> SimpleNamespace:
+        """Return what mthree asks for, in the words of Qiskit's older backends.
+
+        `target` and `spec` say all else. The planner takes any number of circuits at once.
+        """
+        return SimpleNamespace(
+            num_qubits=self.num_qubits,
+            simulator=self._spec.simulator,
+            max_shots=self._spec.capabilities.max_shots,
+            max_experiments=1_000_000,
+        )
+
     @property
     def calibration(self) -> Calibration | None:
         """The calibration that the figures belong to, where the device says."""
@@ -241,6 +256,7 @@ class QDMIBackend(BackendV2):
         memory: bool | None = None,
         tags: Iterable[str] = (),
         detach: bool = False,
+        job_tags: Iterable[str] | None = None,
         **options: Any,
     ) -> QDMIJob:
         """Run circuits that are transpiled for this backend and have no free parameters.
@@ -253,7 +269,9 @@ class QDMIBackend(BackendV2):
             memory: Whether the result has every shot in order, not only counts.
             tags: Words by which `provider.jobs(tag=)` finds the job.
             detach: Whether the job has to outlive this process: see `detached`.
-            options: No others; a name that is none of these raises.
+            job_tags: Further tags, as IBM's clients call them.
+            options: No others; a name that is none of these raises. `meas_level=2` and
+                `rep_delay=None` ask for nothing and are taken.
 
         Returns:
             A job, at once. `job.result().get_counts()` reads like Aer's for the same circuit.
@@ -263,6 +281,8 @@ class QDMIBackend(BackendV2):
             RejectedError: A circuit is not ISA, has free parameters or measures nothing.
             UnsupportedError: `detach`, and the device has no jobs that outlive the process.
         """
+        if job_tags:
+            tags = (*checked_tags(tags), *checked_tags(job_tags))
         if detach and not self._spec.capabilities.detached:
             return self.detached().run(
                 run_input, shots=shots, seed=seed, memory=memory, tags=tags, **options
@@ -328,7 +348,9 @@ class QDMIBackend(BackendV2):
         if "seed_simulator" in extra:
             synonym = extra.pop("seed_simulator")
             given["seed"] = synonym if given["seed"] is None else given["seed"]
-        for name in extra:
+        for name, value in extra.items():
+            if name in _ANYWAY and value == _ANYWAY[name]:
+                continue
             raise ConfigError(
                 f"backend.run() has no option {name!r}{did_you_mean(name, _RUN_OPTIONS)} (what "
                 "belongs to the device goes into get_backend(name, ...) or its profile)"
