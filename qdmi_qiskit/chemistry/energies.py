@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -12,7 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparsePauliOp
 
 from qdmi_qiskit.chemistry.record import Floats, Measured, Record
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import Price
 from qdmi_qiskit.primitives import EstimatorV2
 from qdmi_qiskit.primitives.allot import bounded
@@ -101,7 +102,8 @@ class Energies:
                 f"max_shots={self.max_shots}: one energy to {self.precision} Ha may take "
                 f"{self.cost.shots} shots; ask for a larger budget or a coarser precision"
             )
-        self._estimator = self.estimator or EstimatorV2(self.backend)
+        if self.estimator is None:
+            self._own = EstimatorV2(self.backend)
 
     def measure(
         self, key: str, isa: QuantumCircuit, points: Floats, *, reserve: int = 1
@@ -125,14 +127,12 @@ class Energies:
             job = None if found is None else self._known(found)
             if job is None:
                 self._check(len(points) + reserve)
-                observable = self.hamiltonian.apply_layout(isa.layout)
-                job = self._seeded(call).run([(isa, observable, points)], precision=self.precision)
-                self.record.begun(key, points, job.job_id())
+                job = self._sent(key, isa, points, call)
             result = job.result()[0]
             each = result.metadata.get("shots")
             shots = None if each is None else int(each) * len(points)
             values = (np.atleast_1d(result.data.evs), np.atleast_1d(result.data.stds))
-            found = Measured(*values, shots, job.job_id())
+            found = Measured(*values, shots)
             self.record.add(key, points, found)
         if found.shots is None or self.shots is None:
             self.shots = None
@@ -150,29 +150,35 @@ class Energies:
         if self.calls > 1 and self.shots + each * energies > self.max_shots:
             raise BudgetSpentError
 
-    def _seeded(self, call: int) -> Any:
+    def _sent(self, key: str, isa: QuantumCircuit, points: Floats, call: int) -> Any:
+        pub = (isa, self.hamiltonian.apply_layout(isa.layout), points)
+        if self.estimator is not None:
+            return self.estimator.run([pub], precision=self.precision)
+        # The journal knows a run by its tag before anything is sent, and so must the record.
+        tag = f"vqe-{uuid4().hex}"
+        self.record.begun(key, points, tag)
+        return self._seeded(call).run([pub], precision=self.precision, tags=[tag])
+
+    def _seeded(self, call: int) -> EstimatorV2:
         """Return the estimator for a call: with a seed, one whose noise depends on the call alone.
 
         So a run that goes on from its record sees the noise that it would have seen.
         """
-        if self.seed is None or self.estimator is not None:
-            return self._estimator
+        if self.seed is None:
+            return self._own
         seed = int(np.random.SeedSequence([self.seed, call]).generate_state(1)[0])
         return EstimatorV2(self.backend, seed=seed)
 
-    def _known(self, job_id: str) -> Any:
-        """Return a job of an earlier process, if the journal keeps it.
+    def _known(self, tag: str) -> Any:
+        """Return the job of an earlier process, if the journal keeps it.
 
         A job that was not sent as a whole goes on; where nobody knows whether it was sent, the
         error says so, and nothing is sent again.
         """
         provider = getattr(self.backend, "provider", None)
-        if provider is None:
-            return None
-        try:
-            return provider.job(job_id, backend=self.backend).resume()
-        except (ConfigError, UnsupportedError):
+        if provider is None or not (rows := provider.jobs(tag=tag, limit=1)):
             return None  # it died with its process: a simulation
+        return provider.job(rows[0].id, backend=self.backend).resume()
 
 
 def digest(hamiltonian: SparsePauliOp) -> str:

@@ -33,13 +33,11 @@ class Measured:
         energies: hartree, shape (points,).
         errors: Standard errors, hartree, shape (points,).
         shots: Taken for all of them; None: the result does not tell.
-        job: Its id.
     """
 
     energies: Floats
     errors: Floats
     shots: int | None
-    job: str | None = None
 
 
 class Record:
@@ -68,7 +66,7 @@ class Record:
             raise
 
     def recall(self, key: str, points: Floats) -> Measured | str | None:
-        """Return the next answer of the record to these points, or the id of a job that has it.
+        """Return the next answer of the record to these points, or the tag of a job that has it.
 
         Args:
             key: Which circuit.
@@ -79,13 +77,13 @@ class Record:
             return None
         line = waiting.pop(0)
         if "energies" not in line:
-            return str(line["job"])
+            return str(line["tag"])
         energies, errors = (np.array(line[name], dtype=float) for name in ("energies", "errors"))
-        return Measured(energies, errors, line["shots"], line.get("job"))
+        return Measured(energies, errors, line["shots"])
 
-    def begun(self, key: str, points: Floats, job: str) -> None:
-        """Note a job that was sent: killed now, its result is fetched and not paid again."""
-        self._write({"circuit": key, "points": points.tolist(), "job": job})
+    def begun(self, key: str, points: Floats, tag: str) -> None:
+        """Note a job that will be sent: killed now, its result is fetched and not paid again."""
+        self._write({"circuit": key, "points": points.tolist(), "tag": tag})
 
     def add(self, key: str, points: Floats, found: Measured) -> None:
         """Note what was measured."""
@@ -96,7 +94,6 @@ class Record:
                 "energies": found.energies.tolist(),
                 "errors": found.errors.tolist(),
                 "shots": found.shots,
-                "job": found.job,
             }
         )
 
@@ -119,16 +116,13 @@ class Record:
         try:
             first, *rest = [json.loads(line) for line in lines]
             found = {name: first.get(name) for name in header}
-            by_call: dict[tuple[str, str | None], dict[str, Any]] = {}
             for line in rest:
-                # A result takes the place of the note that its job was sent.
                 name = _name(line["circuit"], np.array(line["points"], dtype=float))
-                known = by_call.get((name, line.get("job")))
-                if known is None or line.get("job") is None:
-                    by_call[name, line.get("job")] = line
-                    self._known.setdefault(name, []).append(line)
-                else:
-                    known.update(line)
+                known = self._known.setdefault(name, [])
+                # A result takes the place of the note that its job would be sent.
+                if "energies" in line and known and "energies" not in known[-1]:
+                    known.pop()
+                known.append(line)
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"record={str(path)!r} is no record of a VQE: {error}") from error
         wrong = [name for name in header if found[name] != json.loads(json.dumps(header[name]))]
