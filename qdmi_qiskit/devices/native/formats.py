@@ -14,6 +14,7 @@ from qdmi_qiskit.devices.native.facts import RawDevice
 from qdmi_qiskit.devices.native.measured import MeasuredWriter
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.qasm import QasmWriter
+from qdmi_qiskit.devices.native.qpy import QpyWriter
 from qdmi_qiskit.devices.native.spec import Reading
 from qdmi_qiskit.devices.native.words import ProgramFormat
 from qdmi_qiskit.errors import MissingPluginError, RejectedError
@@ -21,13 +22,14 @@ from qdmi_qiskit.errors import MissingPluginError, RejectedError
 GROUP = "qdmi_qiskit.qdmi_formats"
 
 WIRES = {
+    "qpy": ProgramFormat.QPY,
     "qasm3": ProgramFormat.QASM3,
     "qasm2": ProgramFormat.QASM2,
     "iqm-json": ProgramFormat.IQMJSON,
 }
 """What can be written, best first, under our names for it."""
 
-_OURS = ("qasm3", "qasm2")
+_OURS = ("qpy", "qasm3", "qasm2")
 
 
 class VendorWriter(Protocol):
@@ -89,6 +91,8 @@ def writers(raw: RawDevice, read: Reading, profile: Profile) -> dict[str, Callab
         if profile.zeroes == "left out" and name in _OURS:
             if name == "qasm3":
                 found[name] = MeasuredWriter(*place, version=3)
+        elif name == "qpy":
+            found[name] = QpyWriter(*place)
         elif name == "qasm3":
             found[name] = QasmWriter(
                 *place,

@@ -21,6 +21,28 @@ from qdmi_qiskit.errors import RejectedError
 _SECONDS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns", "ps": "e-3ns", "dt": "dt"}
 
 
+def placed(circuit: QuantumCircuit, places: Sequence[int], width: int | None) -> list[int]:
+    """Return where each qubit of a circuit is in a program.
+
+    Args:
+        circuit: Any.
+        places: Position of each qubit in the device's list of sites.
+        width: How many sites that list has; None: any qubits do, and idle ones take no room (-1).
+
+    Raises:
+        RejectedError: The circuit has more qubits than the device.
+    """
+    if circuit.num_qubits > len(places):
+        raise RejectedError(
+            f"circuit {circuit.name!r} has {circuit.num_qubits} qubits, of {len(places)} there"
+        )
+    if width is not None:
+        return list(places[: circuit.num_qubits])
+    used = {qubit for each in circuit.data if each.name != "barrier" for qubit in each.qubits}
+    count = itertools.count()
+    return [next(count) if qubit in used else -1 for qubit in circuit.qubits]
+
+
 class QasmWriter:
     """Writes circuits for one device; qubit k of a circuit is site `places[k]` of its list."""
 
@@ -58,22 +80,9 @@ class QasmWriter:
         Raises:
             RejectedError: The device has no word for something in it.
         """
-        if circuit.num_qubits > len(self._places):
-            raise RejectedError(
-                f"circuit {circuit.name!r} has {circuit.num_qubits} qubits, of "
-                f"{len(self._places)} there"
-            )
-        places = self._places_of(circuit)
+        places = placed(circuit, self._places, self._width)
         lines = self.lines(circuit, places)
         return "\n".join([*self._head(circuit, max(len(set(places)), 1)), *lines, ""])
-
-    def _places_of(self, circuit: QuantumCircuit) -> list[int]:
-        """Return the index in `q` of each qubit; idle ones take no room where any qubits do."""
-        if self._width is not None:
-            return list(self._places[: circuit.num_qubits])
-        used = {qubit for each in circuit.data if each.name != "barrier" for qubit in each.qubits}
-        count = itertools.count()
-        return [next(count) if qubit in used else -1 for qubit in circuit.qubits]
 
     def _head(self, circuit: QuantumCircuit, used: int) -> list[str]:
         width, bits = self._width or used, circuit.num_clbits

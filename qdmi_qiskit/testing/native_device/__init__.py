@@ -17,8 +17,10 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from qdmi_qiskit.errors import ConfigError
 
@@ -39,6 +41,11 @@ COUNTERS = (
 """What it counts. `sessions` and `jobs` are those open now, `misused` calls that QDMI forbids."""
 
 _SOURCES = ("device.c", "simulate.c")
+_READER = ctypes.CFUNCTYPE(
+    ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t
+)
+_LENT: list[Any] = []
+"""Functions that libraries hold; freed never, as the libraries are not."""
 
 
 def compiler() -> str | None:
@@ -82,6 +89,30 @@ def build(folder: Path, minor: int = 4, prefix: str = PREFIX, *flags: str) -> Pa
     if ran.returncode:
         raise ConfigError(f"{found} cannot build the test device: {ran.stderr.strip()}")
     return library
+
+
+def lend_qpy(library: Path, read: Callable[[bytes], str], prefix: str = PREFIX) -> None:
+    """Let a library of this process take QPY, which C cannot read: the word `qpy` lists it.
+
+    Args:
+        library: Its file.
+        read: Writes a QPY program as OpenQASM 3 with the device's words; an error refuses it.
+        prefix: Of its functions.
+    """
+
+    def reader(data: int, size: int, text: int, most: int) -> int:
+        try:
+            written = read(ctypes.string_at(data, size)).encode() + b"\0"
+        except Exception:  # noqa: BLE001 - C knows no exceptions
+            return 0
+        if len(written) > most:
+            return 0
+        ctypes.memmove(text, written, len(written))
+        return len(written)
+
+    lent = _READER(reader)
+    getattr(ctypes.CDLL(str(library)), f"{prefix}_QDMI_read_qpy")(lent)
+    _LENT.append(lent)
 
 
 def counters(library: Path, prefix: str = PREFIX) -> dict[str, int]:

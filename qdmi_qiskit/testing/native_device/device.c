@@ -71,6 +71,14 @@ static unsigned long serial;
 /* Open sessions, open jobs, calls, and calls that the specification forbids. */
 void FN(counters)(long *out) { memcpy(out, counts, sizeof counts); }
 
+/* QPY is Qiskit's alone: who loaded this library may lend it a reader, which writes OpenQASM 3 and
+ * returns its size with the NUL, or 0. With the word "qpy" the device lists the format then. */
+static size_t (*qpy_reader)(const void *data, size_t size, char *text, size_t most);
+void FN(read_qpy)(size_t (*reader)(const void *, size_t, char *, size_t)) { qpy_reader = reader; }
+static int readable(int format) {
+  return format == 0 || format == 1 || (format == QPY && qpy_reader != NULL);
+}
+
 static int told(const session *s, const char *word) {
   size_t n = strlen(word);
   for (const char *at = s->words; (at = strstr(at, word)); at += n)
@@ -243,9 +251,9 @@ int FN(device_session_query_device_property)(session *s, int prop, size_t size, 
   case 13: GIVE(double, 2.0);
   case 14: GIVE(uint64_t, 4);
   case 15: {
-    int formats[] = {1, 0};
-    size_t n = told(s, "no-formats") ? 0 : told(s, "qasm2") ? 1 : 2;
-    return give(formats + (n == 1), n * sizeof *formats, size, value, needed);
+    int formats[] = {QPY, 1, 0};
+    size_t n = told(s, "no-formats") ? 0 : told(s, "qasm2") ? 1 : told(s, "qpy") ? 3 : 2;
+    return give(formats + 3 - n, n * sizeof *formats, size, value, needed);
   }
 #if QDMI_MINOR > 2
   case 16: {
@@ -390,7 +398,12 @@ int FN(device_session_retrieve_device_job_by_id)(session *s, const char *id, job
 #endif
 
 static int set_program(record *r, size_t index, int format, size_t size, const char *text) {
-  if (format < 0 || format > 1) return format < 10 ? NOTSUPPORTED : INVALID;
+  if (!readable(format)) return format >= 0 && format < 10 ? NOTSUPPORTED : INVALID;
+  if (format == QPY) {
+    char read[1 << 16];
+    size_t length = qpy_reader(text, size, read, sizeof read);
+    return length ? set_program(r, index, 1, length, read) : INVALID;
+  }
   if (size < 2 || text[size - 1] || strlen(text) != size - 1) return INVALID;
   program *p = &r->programs[index];
   free(p->text);
@@ -422,7 +435,7 @@ int FN(device_job_set_parameter)(job *j, int param, size_t size, const void *val
   if (param == 0) {
     if (value == NULL) return SUCCESS;
     r->format = *(const int *)value;
-    return r->format == 0 || r->format == 1 ? SUCCESS : NOTSUPPORTED;
+    return readable(r->format) ? SUCCESS : NOTSUPPORTED;
   }
   if (param == 1) {
     if (value == NULL) return SUCCESS;
@@ -440,7 +453,7 @@ int FN(device_job_set_programs)(job *j, int format, size_t count, const size_t *
   if (j->retrieved || r->state != CREATED) return misuse(BADSTATE);
   if (count == 0) return INVALID;
   if (count > (told(j->owner, "one-program") ? 1 : MOST_PROGRAMS)) return NOTSUPPORTED;
-  if (format < 0 || format > 1) return format < 10 ? NOTSUPPORTED : INVALID;
+  if (!readable(format)) return format >= 0 && format < 10 ? NOTSUPPORTED : INVALID;
   if (sizes == NULL || programs == NULL) return SUCCESS;
   for (size_t k = 0; k < count; k++) {
     int code = set_program(r, k, format, sizes[k], programs[k]);

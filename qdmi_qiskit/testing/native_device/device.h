@@ -19,6 +19,7 @@
 #define FN(name) JOIN(PREFIX, name)
 #define CUSTOM1 999999995
 #define CUSTOM2 999999996
+#define QPY 7
 
 enum {
   SUCCESS = 0, FATAL = -1, OUTOFMEM = -2, NOTFOUND = -5, OUTOFRANGE = -6, INVALID = -7,
