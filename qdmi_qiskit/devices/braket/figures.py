@@ -103,9 +103,12 @@ def entries(value: Any) -> list[Mapping[str, Any]]:
 
 def number(value: Any) -> float | None:
     """Return a finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # JSON has integers of any length
+        return None
 
 
 def _first(*values: float | None) -> float | None:

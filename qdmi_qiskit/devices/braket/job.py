@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from qdmi_qiskit.answers import understood
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.braket.action import cost
 from qdmi_qiskit.devices.braket.faults import anonymous, code
-from qdmi_qiskit.devices.braket.figures import table
+from qdmi_qiskit.devices.braket.figures import number, table
 from qdmi_qiskit.devices.braket.results import Found, Part, fetch
 from qdmi_qiskit.devices.braket.states import TASK, position
 from qdmi_qiskit.devices.braket.transport import Transport
@@ -93,7 +94,7 @@ class BraketJob(Job):
     def metadata(self) -> dict[str, Any]:
         """What is known so far: the price by the device's list, times, queue, how shots came."""
         task, found = self._task, self._found
-        shots = self._shots or int(task.get("shots") or 0)
+        shots = self._shots or int(number(task.get("shots")) or 0)
         price = self.price
         times = {"submitted_at": task.get("createdAt"), "ended_at": task.get("endedAt")}
         ahead = None if self._status.final else position(task)
@@ -102,7 +103,7 @@ class BraketJob(Job):
             **{key: at.isoformat() for key, at in times.items() if isinstance(at, datetime)},
             **({} if ahead is None else {"queue_position": ahead}),
             **({} if found is None else {"synthetic": found.synthetic, **found.told}),
-            **({"tags": dict(task["tags"])} if task.get("tags") else {}),
+            **({"tags": dict(tags)} if (tags := table(task.get("tags"))) else {}),
         }
 
     def wait(self, timeout: float | None = None) -> JobStatus:
@@ -149,7 +150,8 @@ class BraketJob(Job):
     def _fetched(self) -> Found:
         status = self.status()
         task = self._task or self.look()
-        kept = table(task.get("actionMetadata")).get("actionType", "").endswith("program_set")
+        kind = str(table(task.get("actionMetadata")).get("actionType"))
+        kept = kind.endswith("program_set")
         if status is JobStatus.DONE or (status is JobStatus.FAILED and kept):
             try:
                 found = self._read(task)
@@ -169,11 +171,14 @@ class BraketJob(Job):
         return JobFailedError(f"task {anonymous(self.id)} {what}: {said}", job_id=self.id)
 
     def _read(self, task: dict[str, Any]) -> Found:
-        bucket, folder = task["outputS3Bucket"], task["outputS3Directory"]
-        counted = table(task.get("actionMetadata")).get("executableCount")
+        with understood("what the service says of the task"):
+            bucket, folder = str(task["outputS3Bucket"]), str(task["outputS3Directory"])
+            counted = table(task.get("actionMetadata")).get("executableCount")
+            executables = None if counted is None else int(counted)
+            shots = int(task["shots"])
         return fetch(
             lambda path: self._transport.read(bucket, f"{folder}/{path}"),
             self._layout,
-            int(task["shots"]),
-            None if counted is None else int(counted),
+            shots,
+            executables,
         )

@@ -6,7 +6,6 @@ parsed only around them, or where they are not plain zeros and ones.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qdmi_qiskit.answers import parsed
 from qdmi_qiskit.bits import from_bools
 from qdmi_qiskit.errors import ProtocolError
 from qdmi_qiskit.model import Bits
@@ -45,10 +45,7 @@ def read(body: bytes) -> tuple[dict[str, Any], Rows | None]:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        raise ProtocolError(f"the result is no JSON ({error}): report it") from error
+    document = parsed(body, "the result")
     if not isinstance(document, dict):
         raise ProtocolError(f"the result is a {type(document).__name__}, wanted a JSON object")
     return document

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qdmi_qiskit.answers import parsed, understood
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.devices.braket.emit import read_note
 from qdmi_qiskit.devices.braket.faults import anonymous
@@ -21,6 +22,8 @@ from qdmi_qiskit.model import Bits, Shots
 
 _READERS = 16
 _RESULTS = "results.json"
+# No device takes as many. Who believes more could be made to take any amount of memory.
+_MOST_SHOTS, _MOST_POINTS = 10**7, 10**5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,16 @@ def fetch(
     Raises:
         ProtocolError: Results and programs do not fit together.
     """
+    with understood("the result"):
+        return _fetched(get, layout, shots, executables)
+
+
+def _fetched(
+    get: Callable[[str], bytes], layout: Sequence[Part] | None, shots: int, executables: int | None
+) -> Found:
     top, rows = read(get(_RESULTS))
+    if not 0 <= shots <= _MOST_SHOTS:
+        raise ProtocolError(f"the task is said to have had {shots} shots: report it")
     if "programResults" not in top:
         synthetic = rows is None
         if rows is None:
@@ -118,7 +130,7 @@ def _program(get: Callable[[str], bytes], entry: Any) -> tuple[str, Mapping[str,
     """Return a program's folder and its result, which lists executables."""
     if isinstance(entry, str):
         folder = posixpath.dirname(entry)
-        document = table(json.loads(get(entry)))
+        document = table(parsed(get(entry), "a program's result"))
     else:
         folder, document = "", table(entry)
     if not isinstance(document.get("executableResults"), list):
@@ -135,7 +147,7 @@ def _body(get: Callable[[str], bytes], folder: str, entry: Any) -> bytes:
 def _source(get: Callable[[str], bytes], folder: str, program: Mapping[str, Any]) -> str | None:
     source: Any = program.get("source")
     if isinstance(source, str) and not source.lstrip().startswith("OPENQASM"):
-        source = json.loads(get(posixpath.join(folder, source)))
+        source = parsed(get(posixpath.join(folder, source)), "a program")
     if isinstance(source, dict):
         source = source.get("source")
     return source if isinstance(source, str) else None
@@ -144,6 +156,8 @@ def _source(get: Callable[[str], bytes], folder: str, program: Mapping[str, Any]
 def _executable(body: bytes, shots: int) -> tuple[int, _Executable]:
     document, rows = read(body)
     index = int(document.get("inputsIndex") or 0)
+    if not 0 <= index < _MOST_POINTS:
+        raise ProtocolError(f"an executable says that it is number {index}: report it")
     if rows is not None:
         return index, _Executable(rows)
     if document.get("measurementProbabilities"):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from qdmi_qiskit.answers import parsed, understood
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.braket import cache
 from qdmi_qiskit.devices.braket.action import action_of, check_total, checked, cost, debiased, token
@@ -32,7 +33,7 @@ from qdmi_qiskit.devices.braket.results import Part
 from qdmi_qiskit.devices.braket.spec import spec_from
 from qdmi_qiskit.devices.braket.states import device_state
 from qdmi_qiskit.devices.braket.transport import Transport
-from qdmi_qiskit.errors import ConfigError, ProtocolError, RejectedError, UnavailableError
+from qdmi_qiskit.errors import ConfigError, RejectedError, UnavailableError
 from qdmi_qiskit.model import DeviceSpec, DeviceState, Task
 from qdmi_qiskit.vocabulary import teach_transpiler
 
@@ -93,6 +94,10 @@ class BraketSession(Session):
         return status, queues
 
     def _adopt(self, device: Device) -> None:
+        with understood(f"the capability document of {device.name}"):
+            self._read(device)
+
+    def _read(self, device: Device) -> None:
         options = self._options
         self._device = device
         verbatim, experimental = options.verbatim, options.experimental
@@ -110,31 +115,28 @@ class BraketSession(Session):
     def _fetch(self) -> tuple[Device, str, Any]:
         """Ask the service; return the device, its status and its queues."""
         said = self._transport.call("get_device", "asking for the device", deviceArn=self._arn)
-        try:
-            document = json.loads(said["deviceCapabilities"])
-        except ValueError as error:
-            raise ProtocolError(
-                f"the capability document is no JSON ({error}): report it"
-            ) from error
-        device = Device(
-            arn=said["deviceArn"],
-            name=said["deviceName"],
-            provider=said["providerName"],
-            simulator=said["deviceType"] == "SIMULATOR",
-            document=table(document),
-        )
+        with understood("the service's answer about the device"):
+            device = Device(
+                arn=str(said["deviceArn"]),
+                name=str(said["deviceName"]),
+                provider=str(said["providerName"]),
+                simulator=said["deviceType"] == "SIMULATOR",
+                document=table(parsed(said["deviceCapabilities"], "the capability document")),
+            )
+            status = str(said["deviceStatus"])
         cache.keep_device(self._cache_key, device)
-        return device, str(said["deviceStatus"]), said.get("deviceQueueInfo")
+        return device, status, said.get("deviceQueueInfo")
 
     def status(self) -> DeviceState:
         status, queues = self._refresh()
-        return device_state(
-            status,
-            queues,
-            self._device.service.get("executionWindows"),
-            busy_above=self._options.busy_above,
-            reserved=self._options.reservation_arn is not None,
-        )
+        with understood("what the service says of the queue"):
+            return device_state(
+                status,
+                queues,
+                self._device.service.get("executionWindows"),
+                busy_above=self._options.busy_above,
+                reserved=self._options.reservation_arn is not None,
+            )
 
     def estimate(self, tasks: Sequence[Task]) -> float | None:
         """Return what `tasks` would cost as one job, in the currency of `spec().price`."""
