@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.primitives.containers import BindingsArray
+from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from qdmi_qiskit import EstimatorV2, bits

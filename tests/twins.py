@@ -36,7 +36,9 @@ def said(target):
                 place: None if each is None else (each.duration, each.error)
                 for place, each in places.items()
             }
-        operations[name] = (figures, _matrix(gate), target.gate_has_angle_bounds(name))
+        # Qiskit 2.1 knows no bounds.
+        bounded = hasattr(target, "gate_has_angle_bounds") and target.gate_has_angle_bounds(name)
+        operations[name] = (figures, _matrix(gate), bounded)
     qubits = [(q.t1, q.t2, q.frequency) for q in target.qubit_properties]
     return target.num_qubits, target.dt, target.description, qubits, operations
 
