@@ -12,7 +12,8 @@ from weakref import WeakValueDictionary
 from qiskit.providers import JobStatus as QiskitJobStatus
 from qiskit.providers import JobV1
 
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit import telemetry
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.journal import Intent, Ledger
 from qdmi_qiskit.model import JobStatus
 from qdmi_qiskit.work import Work
@@ -93,10 +94,18 @@ class Resumable:
     _work: Work[Any]
     _build: Build
     _result: Any
+    _span: telemetry.RunSpan | None
 
     def _start(self, begin: Begin, ledger: Ledger | None) -> None:
         self._begin, self._ledger = begin, ledger
-        self._work, self._build = begin(ledger)
+        self._span = _span_of(ledger)
+        try:
+            with telemetry.within(self._span):
+                self._work, self._build = begin(ledger)
+        except BaseException:
+            if self._span is not None:
+                self._span.end()
+            raise
         self._result = None
 
     @property
@@ -167,11 +176,22 @@ class Resumable:
     def _coming_back(self) -> Iterator[None]:
         """Say at Ctrl-C that the job goes on, and how to come back to it."""
         try:
-            yield
+            if self._span is None:
+                yield
+            else:
+                with self._span.within():
+                    yield
+        except JobFailedError:
+            self._over()
+            raise
         except KeyboardInterrupt as stop:
             if self._ledger is not None and self.is_journaled:
                 stop.add_note(f"the job goes on: QDMIProvider().job({self._ledger.id!r})")
             raise
+
+    def _over(self) -> None:
+        if self._span is not None:
+            self._span.end()
 
     def progress(self, seconds: float = 0.0) -> Progress:
         """Ask how far the job is."""
@@ -225,6 +245,20 @@ class Resumable:
         return self
 
 
+def _span_of(ledger: Ledger | None) -> telemetry.RunSpan | None:
+    """Begin the span of a run; a run of the journal goes on with the trace that it began."""
+    if not telemetry.is_on():
+        return None
+    if ledger is None:
+        return telemetry.run_span()
+    carrier = ledger.trace if ledger.intent is not None else None
+    about = {"run_id": ledger.id, "device_id": ledger.row.device, "run_kind": ledger.row.kind}
+    made = telemetry.run_span(carrier, **about)
+    if made is not None and ledger.intent is None:
+        ledger.trace = made.carrier()
+    return made
+
+
 class QDMIJob(Resumable, JobV1):
     """What `QDMIBackend.run` returns. One job id, however many device jobs it took."""
 
@@ -267,9 +301,12 @@ class QDMIJob(Resumable, JobV1):
             kept: Result = self._result
             return kept
         with self._coming_back():
-            result: Result = self._build(self._work.result(timeout, partial=partial))
+            outcome = self._work.result(timeout, partial=partial)
+            with telemetry.span("postprocess"):
+                result: Result = self._build(outcome)
         if not partial:
             self._result = result
+            self._over()
         return result
 
     def cancel(self) -> bool:

@@ -16,7 +16,17 @@ from qdmi_qiskit.backend import QDMIBackend, checked_recompile
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError, did_you_mean
 from qdmi_qiskit.job import recall
-from qdmi_qiskit.journal import Intent, JobRow, Journal, Ledger, journal_at, place, recorder_for
+from qdmi_qiskit.journal import (
+    Intent,
+    JobRow,
+    Journal,
+    Ledger,
+    Timeline,
+    journal_at,
+    place,
+    recorder_for,
+    timeline,
+)
 from qdmi_qiskit.model import DeviceSpec, JobStatus
 from qdmi_qiskit.reopened import ReopenedSession
 
@@ -176,6 +186,21 @@ class QDMIProvider:
         if journal is None:
             return []
         return journal.rows(backend=backend, state=state, tag=tag, since=since, limit=limit)
+
+    def timeline(self, job_id: str) -> Timeline:
+        """Return what happened to a job, and when, as far as the journal knows; asks no device.
+
+        Args:
+            job_id: As for `job`.
+
+        Raises:
+            ConfigError: There is none of that id.
+            JournalError: The journal cannot be read, or the record is damaged.
+        """
+        journal = self._journal()
+        if journal is None:
+            raise ConfigError(f"no job {job_id!r}: there is no journal that could know it")
+        return timeline(journal, job_id)
 
     def calibrations(self, name: str, *, since: datetime | None = None) -> list[DeviceSpec]:
         """Return the snapshots of a device that the journal keeps, the oldest first.

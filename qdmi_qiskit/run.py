@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -10,12 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
 
+from qdmi_qiskit import telemetry
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError, JobFailedError, ProtocolError, QdmiError
 from qdmi_qiskit.formats import Compiled, codec
@@ -23,6 +26,8 @@ from qdmi_qiskit.journal import Stage
 from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Program, Shots
 from qdmi_qiskit.plan import Chunk, Codec, Request, Shape, lost, merge, plan
 from qdmi_qiskit.work import together
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -52,6 +57,8 @@ class Run:
         self.key, self.spec = key, spec
         self._session, self._shapes, self._stage = session, tuple(shapes), stage
         self._places = [chunk.places for chunk in chunks]
+        self._shots = [_size_of(chunk)["shots"] for chunk in chunks] if telemetry.is_on() else []
+        self._since = [0] * len(chunks)
         self._canceled = False
         self._lock = threading.Lock()
         self._outcome: tuple[Shots, ...] | None = None
@@ -76,7 +83,7 @@ class Run:
             gate.acquire()
             pool.submit(_release_when_final, first.result(), gate)
         rest = [
-            pool.submit(self._send, chunk, index, gate)
+            pool.submit(copy_context().run, self._send, chunk, index, gate)
             for index, chunk in enumerate(chunks[1:], start=1)
         ]
         pool.shutdown(wait=False)
@@ -84,9 +91,29 @@ class Run:
 
     def _job(self, chunk: Chunk, index: int) -> Job:
         """Return the device's job for a chunk: submitted, or found again by the journal."""
+        self._since[index] = time.time_ns()
+        if not telemetry.is_on():
+            job = self._made(chunk, index)
+        else:
+            again = None if self._stage is None or self._stage.is_new else True
+            about = {"device_id": self.spec.name, "run_id": self.key, "chunk": index}
+            with telemetry.span("submit", **about, **_size_of(chunk), resumed=again) as made:
+                job = self._made(chunk, index)
+                telemetry.note(made, job_id=job.id)
+            seconds = (time.time_ns() - self._since[index]) / 1e9
+            telemetry.duration("submit.duration", seconds, device_id=self.spec.name)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("run %s: job %s", self.key, job.id, extra=self._about(job.id))
+        return job
+
+    def _made(self, chunk: Chunk, index: int) -> Job:
         if self._stage is not None:
             return self._stage.send(index)
         return self._session.submit(chunk.tasks, key=f"{self.key}-{index}")
+
+    def _about(self, job_id: str) -> dict[str, str]:
+        """Return what log records are found by."""
+        return {"qdmi_run": self.key, "qdmi_job": job_id, "qdmi_device": self.spec.name}
 
     def _send(self, chunk: Chunk, index: int, gate: threading.Semaphore | None) -> Job:
         if gate is not None:
@@ -235,7 +262,27 @@ class Run:
         job = sending.result()  # raises why a chunk could not be sent
         if status is JobStatus.CANCELED:
             raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
-        return job.result()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("run %s: fetch job %s", self.key, job.id, extra=self._about(job.id))
+        if not self._shots:
+            return job.result()
+        return self._fetched(job, index)
+
+    def _fetched(self, job: Job, index: int) -> tuple[Shots, ...]:
+        """Return the outcome of a job, and tell of both."""
+        kept = self._stage is not None and self._stage.has(index)
+        new = self._stage is None or self._stage.is_new
+        with telemetry.span("fetch", device_id=self.spec.name, run_id=self.key, job_id=job.id):
+            outcome = job.result()
+        if not kept:
+            telemetry.device_job(
+                job.metadata,
+                job_id=job.id,
+                device=self.spec.name,
+                since=self._since[index] if new else 0,
+                shots=self._shots[index],
+            )
+        return outcome
 
     def cancel(self) -> None:
         """Ask every device job to stop; chunks not yet sent never are.
@@ -313,6 +360,15 @@ def _at_once(call: Callable[[U], T], items: Sequence[U]) -> list[T]:
         return list(pool.map(call, items))
 
 
+def _size_of(chunk: Chunk) -> dict[str, int]:
+    points = sum(task.points for task in chunk.tasks)
+    return {
+        "program_circuits": len(chunk.tasks),
+        "executables": points,
+        "shots": sum(task.points * task.shots for task in chunk.tasks),
+    }
+
+
 def _ahead(call: Callable[[U], T], items: Sequence[U]) -> Iterator[T]:
     """Yield `call(item)` for each in order, several calls under way and few results waiting."""
     if len(items) < 2:
@@ -322,7 +378,7 @@ def _ahead(call: Callable[[U], T], items: Sequence[U]) -> Iterator[T]:
         waiting: deque[Future[T]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(call, item))
+                waiting.append(pool.submit(copy_context().run, call, item))
                 if len(waiting) > 2 * _SENDERS:
                     yield waiting.popleft().result()
             while waiting:
@@ -387,16 +443,34 @@ def start(
     _check_size(requests)
     caps, stream = spec.capabilities, seeds if spec.capabilities.seeds else None
     shapes = [request.shape for request in requests]
-    if stage is not None and stage.is_complete():
-        sizes = [replace(request, circuit=_size(request)) for request in requests]
-        chunks = plan(sizes, caps, _SIZES, seeds=stream)
-    else:
-        writer = codec(caps.formats, session.encoders, measured or _no_basis, compiled)
-        chunks = plan(requests, caps, writer, seeds=stream)
+    with telemetry.span("plan", device_id=spec.name, program_circuits=len(requests)) as made:
+        if stage is not None and stage.is_complete():
+            sizes = [replace(request, circuit=_size(request)) for request in requests]
+            chunks = plan(sizes, caps, _SIZES, seeds=stream)
+        else:
+            writer = codec(caps.formats, session.encoders, measured or _no_basis, compiled)
+            chunks = plan(requests, caps, writer, seeds=stream)
+        if made is not None:
+            _tell(made, spec, chunks)
     if stage is not None:
         stage.begin(session, spec, chunks)
         key = stage.key
     return Run(session, spec, shapes, chunks, key or os.urandom(16).hex(), stage)
+
+
+def _tell(made: Any, spec: DeviceSpec, chunks: Sequence[Chunk]) -> None:
+    """Say in a span what was planned, and how old the figures are."""
+    stamp = spec.calibration
+    formats = {task.program.format for chunk in chunks for task in chunk.tasks}
+    telemetry.note(
+        made,
+        device_jobs=len(chunks),
+        calibration_id=None if stamp is None else stamp.id,
+        program_format=", ".join(sorted(formats)),
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),
+    )
+    age = None if stamp is None else stamp.age
+    telemetry.level("calibration.age", age, "s", device_id=spec.name)
 
 
 _SIZES: Codec[int] = Codec(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -89,10 +90,12 @@ class Computation(Generic[T]):
         self._canceled = False
         if abandons:
             self._future: Future[T] = Future()
-            threading.Thread(target=self._run, args=(call,), daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(partial(copy_context().run, call),), daemon=True
+            ).start()
             return
         pool = ThreadPoolExecutor(1, "qdmi-compute")
-        self._future = pool.submit(call)
+        self._future = pool.submit(copy_context().run, call)
         pool.shutdown(wait=False)
 
     def _run(self, call: Callable[[], T]) -> None:

@@ -24,6 +24,7 @@ from qdmi_qiskit.cli.run import run
 from qdmi_qiskit.cli.show import show
 from qdmi_qiskit.cli.slurm import slurm
 from qdmi_qiskit.cli.submit import submit
+from qdmi_qiskit.cli.trace import trace
 from qdmi_qiskit.cli.version import version
 
 FAILED, USAGE, UNREACHABLE, MISSING, INTERRUPTED = 1, 2, 3, 4, 130
@@ -144,6 +145,7 @@ for command in (
     show,
     slurm,
     submit,
+    trace,
     version,
     *COMMANDS,
 ):

@@ -8,8 +8,10 @@ from qdmi_qiskit.journal.recorder import Recorder, checked_tags, plain
 from qdmi_qiskit.journal.rows import Inputs, Intent, JobRow
 from qdmi_qiskit.journal.stage import Stage
 from qdmi_qiskit.journal.store import Journal, journal_at
+from qdmi_qiskit.journal.timeline import Event, Timeline, timeline
 
 __all__ = [
+    "Event",
     "Inputs",
     "Intent",
     "JobRow",
@@ -17,11 +19,13 @@ __all__ = [
     "Ledger",
     "Recorder",
     "Stage",
+    "Timeline",
     "checked_tags",
     "journal_at",
     "pack",
     "place",
     "plain",
     "recorder_for",
+    "timeline",
     "unpack",
 ]

@@ -6,9 +6,11 @@ chunks again, and to ask the journal for each of them.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import weakref
+from dataclasses import replace
 
 from qdmi_qiskit.errors import (
     ConfigError,
@@ -50,6 +52,19 @@ class Ledger:
     def id(self) -> str:
         """Of the run, and of its job."""
         return self.row.id
+
+    @property
+    def trace(self) -> dict[str, str] | None:
+        """The W3C trace context that the run began with, where it was traced."""
+        try:
+            found = json.loads(self.row.trace or "null")
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    @trace.setter
+    def trace(self, carrier: dict[str, str]) -> None:
+        self.row = replace(self.row, trace=json.dumps(carrier))
 
     @property
     def sends(self) -> bool:

@@ -44,6 +44,7 @@ class JobRow:
         done: How many outcomes are in the journal.
         reason: Why it failed.
         number: Of the row.
+        trace: The W3C trace context that it began with, as JSON.
     """
 
     id: str
@@ -58,6 +59,7 @@ class JobRow:
     done: int
     reason: str | None = None
     number: int = 0
+    trace: str | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class ChunkRow:
         job: The vendor's id.
         reason: Why it failed.
         facts: What the vendor told of the job.
+        sent: When the vendor had taken it, by our clock.
+        ended: When its outcome was here, or it failed, by our clock.
     """
 
     key: str
@@ -81,6 +85,8 @@ class ChunkRow:
     job: str | None = None
     reason: str | None = None
     facts: Mapping[str, Any] | None = None
+    sent: datetime | None = None
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ class Stage(Notes):
         """Whether the run begins now, so that a refusal concerns whoever called."""
         return self._ledger.intent is None
 
+    def has(self, number: int) -> bool:
+        """Return whether the outcome of a chunk is in the journal."""
+        return self.rows[number].step is Step.DONE
+
     def is_complete(self) -> bool:
         """Return whether every outcome is in the journal, and nobody wants more than to look."""
         if self._ledger.sends:

@@ -13,7 +13,7 @@ from qdmi_qiskit.errors import JournalError
 from qdmi_qiskit.journal.packing import pack, unpack
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, time_of
 
-SELECT_RUNS = "SELECT number, id, kind, backend, device, state, created, reason FROM runs "
+SELECT_RUNS = "SELECT number, id, kind, backend, device, state, created, reason, trace FROM runs "
 
 
 def insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, lease: str) -> int:
@@ -21,11 +21,11 @@ def insert_run(connection: sqlite3.Connection, row: JobRow, inputs: Inputs, leas
     created = row.created.timestamp()
     digest = insert_spec(connection, inputs.spec)
     cursor = connection.execute(
-        "INSERT INTO runs (id, kind, backend, device, state, created, changed, owner, beat) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (id, kind, backend, device, state, created, changed, owner, beat, "
+        "trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(row.id, row.kind, row.backend, row.device, row.state.value),
-            *(created, created, lease, time.time()),
+            *(created, created, lease, time.time(), row.trace),
         ),
     )
     number = cursor.lastrowid or 0
@@ -86,7 +86,7 @@ def job_row(connection: sqlite3.Connection, row: Sequence[Any]) -> JobRow:
     Raises:
         JournalError: It is damaged.
     """
-    number, job_id, kind, backend, device, state, created, reason = row
+    number, job_id, kind, backend, device, state, created, reason, trace = row
     tags = connection.execute("SELECT tag FROM tags WHERE run = ? ORDER BY tag", (number,))
     steps = dict(
         connection.execute(
@@ -107,6 +107,7 @@ def job_row(connection: sqlite3.Connection, row: Sequence[Any]) -> JobRow:
         done=done,
         reason=None if reason is None else str(reason),
         number=number,
+        trace=None if trace is None else str(trace),
     )
 
 

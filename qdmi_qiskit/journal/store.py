@@ -17,7 +17,7 @@ from typing import Any
 
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
 from qdmi_qiskit.journal import owner
-from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, step_of
+from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, step_of, time_of
 from qdmi_qiskit.journal.statements import (
     SELECT_RUNS,
     count,
@@ -228,7 +228,8 @@ class Journal:
         """Return the chunks of a stage, in order; none if it has not begun."""
         with self._reading() as connection:
             query = (
-                "SELECT number, key, state, fingerprint, attempt, job, reason, facts FROM chunks "
+                "SELECT number, key, state, fingerprint, attempt, job, reason, facts, sent, ended "
+                "FROM chunks "
                 "WHERE run = ? AND stage = ? ORDER BY number"
             )
             rows = connection.execute(query, (run, stage)).fetchall()
@@ -243,8 +244,10 @@ class Journal:
                 None if job is None else str(job),
                 None if reason is None else str(reason),
                 None if facts is None else table(facts),
+                None if sent is None else time_of(sent),
+                None if ended is None else time_of(ended),
             )
-            for _, key, step, fingerprint, attempt, job, reason, facts in rows
+            for _, key, step, fingerprint, attempt, job, reason, facts, sent, ended in rows
         ]
 
     def result(self, run: int, stage: int, number: int) -> bytes | None:
@@ -282,12 +285,16 @@ class Journal:
         """Note how far a chunk is, and its outcome where there is one. Written soon."""
         facts = None if chunk.facts is None else json.dumps(dict(chunk.facts), default=str)
         values = (chunk.key, chunk.step.value, chunk.attempt, chunk.job, chunk.reason, facts)
+        now = time.time()
+        sent = now if chunk.step is Step.SENT else None
+        ended = now if chunk.step in (Step.DONE, Step.FAILED, Step.CANCELED) else None
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "UPDATE chunks SET key = ?, state = ?, attempt = ?, job = ?, reason = ?, "
-                "facts = coalesce(?, facts) WHERE run = ? AND stage = ? AND number = ?",
-                (*values, run, stage, number),
+                "facts = coalesce(?, facts), sent = coalesce(?, sent), ended = coalesce(?, ended) "
+                "WHERE run = ? AND stage = ? AND number = ?",
+                (*values, sent, ended, run, stage, number),
             )
             if result is not None:
                 connection.execute(

@@ -8,6 +8,7 @@ from uuid import uuid4
 from qiskit.primitives import BasePrimitiveJob, PrimitiveResult
 from qiskit.providers import JobStatus as QiskitJobStatus
 
+from qdmi_qiskit import telemetry
 from qdmi_qiskit.job import QISKIT_STATUS, Begin, Resumable, remember
 from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import JobStatus
@@ -48,11 +49,14 @@ class PrimitiveJob(Resumable, BasePrimitiveJob[PrimitiveResult[Any], QiskitJobSt
             kept: PrimitiveResult[Any] = self._result
             return kept
         with self._coming_back():
-            pubs = self._build(self._work.result(timeout, partial=partial), partial=partial)
+            outcome = self._work.result(timeout, partial=partial)
+            with telemetry.span("postprocess"):
+                pubs = self._build(outcome, partial=partial)
         metadata = {"version": 2, "device_jobs": self._work.device_jobs}
         result = PrimitiveResult(pubs, metadata=metadata)
         if not partial:
             self._result = result
+            self._over()
         return result
 
     def status(self) -> QiskitJobStatus:
