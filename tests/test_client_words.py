@@ -41,5 +41,5 @@ def test_the_configuration_is_that_of_the_device():
     found = backend.configuration()
     assert found.num_qubits == 20
     assert found.max_shots == backend.spec.capabilities.max_shots == 20_000
-    assert found.simulator is backend.spec.simulator is False
+    assert found.simulator is backend.spec.simulator is True
     assert found.max_experiments > 1000

@@ -1,0 +1,1 @@
+"""Libraries of others, unmodified, on our backends and primitives."""
