@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
+from qdmi_qiskit.answers import understood
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.iqm.facts import joined
 from qdmi_qiskit.devices.iqm.outcome import Reading, read, readings_from
@@ -105,6 +106,10 @@ class IQMJob(Job):
             return self._outcome
 
     def _read(self) -> tuple[Shots, ...]:
+        with understood(f"the outcome of job {self.id}"):
+            return self._understood()
+
+    def _understood(self) -> tuple[Shots, ...]:
         tables: list[Any] = []
         circuits: list[Any] = []
         shots: Any = None

@@ -14,6 +14,8 @@ from qdmi_qiskit.devices.iqm.program import METADATA
 from qdmi_qiskit.errors import ProtocolError
 from qdmi_qiskit.model import Shots
 
+_MOST_SHOTS = 10**7  # no machine takes as many; who believes more could run out of memory
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -86,12 +88,15 @@ def _packed(table: Any, reading: Reading) -> np.ndarray[Any, np.dtype[np.uint8]]
 
 def _rows(rows: Any, key: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
-        table = np.array(rows, dtype=np.int64)
+        table = np.array(rows)
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"measurement {key!r} is no table of numbers") from error
     if table.size == 0:
         return np.zeros((0, table.shape[1] if table.ndim == 2 else 1 << 16), np.uint8)
-    if table.ndim != 2 or table.min() < 0 or table.max() > 1:
+    if table.dtype.kind not in "iubf":  # text would be read as numbers
+        raise ProtocolError(f"measurement {key!r} is no table of numbers")
+    halves = table.dtype.kind == "f" and not np.isin(table, (0, 1)).all()
+    if halves or table.ndim != 2 or table.min() < 0 or table.max() > 1:
         raise ProtocolError(
             f"measurement {key!r} has shape {table.shape} and values {table.min()} to "
             f"{table.max()}: wanted one row of zeros and ones per shot"
@@ -110,7 +115,8 @@ def readings_from(payload: Any, outcome: Any) -> tuple[Reading, ...]:
         By our own record in each circuit's metadata; else by the keys of its measurements.
     """
     circuits = payload.get("circuits") if isinstance(payload, Mapping) else None
-    shots = payload.get("shots") if isinstance(payload, Mapping) else None
+    said = payload.get("shots") if isinstance(payload, Mapping) else None
+    shots = said if type(said) is int and 0 < said <= _MOST_SHOTS else None
     if not isinstance(circuits, list) or len(circuits) != len(outcome):
         circuits = [None] * len(outcome)
     readings: list[Reading] = []

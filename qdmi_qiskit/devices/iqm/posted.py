@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
+from qdmi_qiskit.answers import understood
 from qdmi_qiskit.devices.iqm.facts import facts, words
 from qdmi_qiskit.devices.iqm.wire import Wire
+from qdmi_qiskit.errors import ProtocolError
 from qdmi_qiskit.model import JobStatus
 
 _log = logging.getLogger(__name__)
@@ -57,7 +60,8 @@ class Posted:
             data: What the server last said of the job.
             calibration_set: With which it should run, if that is known.
         """
-        self.id = str(data["id"])
+        with understood("what the server says of a job"):
+            self.id = str(data["id"])
         self._wire, self._calibration_set = wire, calibration_set
         self._path = f"jobs/{quote(self.id, safe='')}"
         self._lock = Lock()
@@ -92,7 +96,9 @@ class Posted:
     @property
     def facts(self) -> dict[str, Any]:
         """What the server last said beyond the status; asks nothing."""
-        return facts(self._data)
+        with suppress(ProtocolError), understood("the state of a job"):
+            return facts(self._data)
+        return {}  # what nobody understands harms no job
 
     @property
     def warnings(self) -> list[str]:
@@ -148,6 +154,7 @@ class Posted:
             return "was canceled"
         if self.status is not JobStatus.FAILED:
             return f"is {self.status.value}: wait() for it first"
-        errors = [words(each) for each in self._data.get("errors") or ()]
+        listed: Any = self._data.get("errors")
+        errors = [words(each) for each in (listed if isinstance(listed, list) else ())]
         messages = self.facts.get("messages", ())
         return f"failed on IQM: {'; '.join(errors or messages) or 'no reason given'}"

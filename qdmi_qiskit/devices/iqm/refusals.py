@@ -93,7 +93,7 @@ def refusal(status: int, text: str) -> Refusal:
 def _said(text: str) -> tuple[str, str, str]:
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", "", ""
     if not isinstance(body, dict):
         return "", "", ""

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from qdmi_qiskit.answers import understood
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.iqm.architecture import Architecture, architecture_from
 from qdmi_qiskit.devices.iqm.batch import batch_of, readings_of
@@ -62,7 +63,7 @@ class IQMSession(Session):
             use_timeslot=options.use_timeslot,
             most=options.max_job_bytes,
         )
-        self._snapshot = self._read(options.calibration_set)
+        self._snapshot = self._understood(options.calibration_set)
         moves = {"move_gate_validation", "move_gate_frame_tracking"} & options.model_fields_set
         if moves and not self._snapshot.architecture.resonators:
             raise ConfigError(
@@ -91,8 +92,12 @@ class IQMSession(Session):
         Args:
             calibration_set: Its id; else the one given at opening, else the server's default.
         """
-        self._snapshot = self._read(calibration_set or self._options.calibration_set)
+        self._snapshot = self._understood(calibration_set or self._options.calibration_set)
         self._looked, self._drifted = time.monotonic(), ""
+
+    def _understood(self, wanted: str | None) -> Snapshot:
+        with understood(f"what the server says of {self._name}"):
+            return self._read(wanted)
 
     def _read(self, wanted: str | None) -> Snapshot:
         place = f"quantum-computers/{self._place}"

@@ -235,7 +235,7 @@ class _HalfAnswerError(requests.RequestException):
 def _json(reply: requests.Response) -> Any:
     try:
         return json.loads(reply.content) if reply.content else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _HalfAnswerError(f"half an answer: {error}") from error
 
 
