@@ -53,8 +53,9 @@ class Preview:
         price = "price unknown"
         if self.price is not None:
             price = f"at most {self.price:,.2f} {self.currency}" if self.price else "free"
+        energies = f"about {self.energies:,} energies" if self.energies > 1 else "one energy"
         return (
-            f"about {self.energies:,} energies: {self.circuits:,} circuits of "
+            f"{energies}: {self.circuits:,} circuits of "
             f"{self.two_qubit_gates:,} two-qubit gates, at most {self.shots:,} shots, {price}"
         )
 

@@ -236,6 +236,7 @@ def test_a_preview_bounds_what_is_spent(aer):
     assert (preview.price, preview.currency) == (0, "USD")
     assert "about 13 energies: 26 circuits" in str(preview)
     assert "free" in str(preview)
+    assert str(VQE(aer, circuit, TOY, maxiter=0).preview()).startswith("one energy: 2 circuits")
     steps = VQE(aer, circuit, TOY, maxiter=3).preview()
     assert steps.energies == 2 + 3 * (2 * 2 + 2)
 
