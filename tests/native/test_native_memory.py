@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from qdmi_qiskit.testing.native_device import PREFIX, build, compiler
 
 CYCLES = int(os.environ.get("QDMI_TEST_CYCLES", "1000"))
 """10 000 take a minute of CPU for each version: `QDMI_TEST_CYCLES=10000 pytest tests/native`."""
+
+WATCHED = 20
+"""Cycles under valgrind, which is fifty times slower."""
 
 SCRIPT = """
 import sys
@@ -81,6 +85,28 @@ def test_a_leak_would_be_seen(tmp_path):
     ran = cycles(tmp_path, 4, 12, "leak")
     assert "LeakSanitizer" in ran.stderr
     assert f"{PREFIX}_QDMI_device_session_init" in ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind and a C compiler")
+@pytest.mark.parametrize(("words", "minor"), [("quiet", 3), ("quiet", 4), ("leak", 4)])
+def test_valgrind_sees_no_wrong_access_and_no_leak_that_is_not_there(tmp_path, words, minor):
+    library, log = build(tmp_path, minor), tmp_path / "valgrind.log"
+    command = ["valgrind", "--leak-check=full", "--num-callers=30", f"--log-file={log}"]
+    ran = subprocess.run(
+        [*command, sys.executable, "-c", SCRIPT, str(library), str(WATCHED), words],
+        env={**os.environ, "PYTHONMALLOC": "malloc", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=570,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert "{'sessions': 0, 'jobs': 0, 'misused': 0}" in ran.stdout
+    text = log.read_text()
+    assert "ERROR SUMMARY" in text
+    # Python's own imports fill the log: what counts is whether a function of the library is in it.
+    assert (f"{PREFIX}_QDMI_" in text) is (words == "leak")
 
 
 def cycles(folder, minor, number, words="quiet"):
