@@ -17,7 +17,7 @@ from qdmi_qiskit.errors import ConfigError, MissingPluginError
 
 HOW = '"env:NAME", "file:PATH" or "keyring:NAME"'
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+|keyring:[^\0\r\n]+")
-_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\\s]*@")
+_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^/?#\\\s]*@")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ENDING = re.compile(
     r"(tokens?|passwords?|passwd|passphrase|secrets?|credentials?|authorization"
