@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="run races whose names contain one of these")
     parser.add_argument("--json", type=Path, help="write the outcomes there")
     parser.add_argument("--plot", type=Path, help="draw them there, as PNG, PDF or SVG")
+    parser.add_argument("--rounds", type=int, help="at most; fewer are faster and scatter more")
     parser.add_argument("--profile", action="store_true", help="of rows that miss their ratio")
     chosen = parser.parse_args()
     console = Console(width=150)
@@ -47,8 +48,13 @@ def main() -> None:
             title = f"{race.work} {race.against}"
             if chosen.words and not any(word in title for word in chosen.words):
                 continue
+            if chosen.rounds:
+                race.rounds = min(race.rounds, chosen.rounds)
             found = run(race)
             outcomes.append(found)
+            if chosen.json:  # at once: a run of all takes long, and may be cut off
+                text = json.dumps([outcome.to_dict() for outcome in outcomes], indent=1)
+                chosen.json.write_text(text, encoding="utf-8")
             missed = "" if found.met else f"  MISSED {found.limit}"
             console.print(f"{title}: {found.ratio:.3f}{missed} {' '.join(found.wrong)}")
             if chosen.profile and not found.met:
@@ -59,9 +65,6 @@ def main() -> None:
             f"device layer on a null device: {full - bare:.1f} us of CPU per job (limit 10)"
         )
     console.print(table_of(outcomes))
-    if chosen.json:
-        text = json.dumps([outcome.to_dict() for outcome in outcomes], indent=1)
-        chosen.json.write_text(text, encoding="utf-8")
     if chosen.plot:
         from benchmarks.chart import draw
 

@@ -56,7 +56,8 @@ def _peers() -> Iterator[tuple[str, Any, Any]]:
         from qiskit_braket_provider import BraketEstimator, BraketLocalBackend, BraketSampler
 
         local = BraketLocalBackend()
-        yield "qiskit-braket-provider, local", BraketSampler(local), BraketEstimator(local)
+        name = "qiskit-braket-provider, local (states no stds)"
+        yield name, BraketSampler(local), BraketEstimator(local)
     if find_spec("mqt") is not None and find_spec("mqt.core") is not None:
         from mqt.core.plugins.qiskit import QDMIBackend
 

@@ -181,7 +181,7 @@ def main(seeds: int, names: list[str]) -> None:
                 row = one(session, estimator, circuit, operator, precision, times, values[0])
                 ratios = (row["errors"] / variance, row["exact"] / variance)
                 sigma = np.sqrt(2 / times) * ratios[0]
-                table.add_row(
+                cells = (
                     name,
                     grouping,
                     f"{precision:g}",
@@ -193,7 +193,8 @@ def main(seeds: int, names: list[str]) -> None:
                     f"{limit}{'' if ratios[1] <= limit else ' MISSED'}",
                     f"{row['oracle'] / variance:.3f}",
                 )
-                print(f"{name} {grouping} {precision:g}: {ratios[1]:.3f}", flush=True)
+                table.add_row(*cells)
+                print(" | ".join(cells), flush=True)
     Console(width=150).print(table)
 
 

@@ -226,6 +226,10 @@ def _histogram(
     shots: Bits, first: int, width: int
 ) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.uint64]]]:
     """Return the counts, shape `(1, distinct)`, of distinct outcomes, and those in 64-bit lanes."""
+    if shots.shape[1] <= 8 and width < 64:  # integers sort 10 times faster than rows
+        words = to_words(shots) >> np.uint64(first) & np.uint64((1 << width) - 1)
+        found, counts = np.unique(words, return_counts=True)
+        return counts[None, :], [found]
     rows, counts = np.unique(shots, axis=0, return_counts=True)
     bits = np.unpackbits(rows, axis=1)[:, ::-1][:, first : first + width]
     lanes = [to_words(from_bools(bits[:, start : start + 64])) for start in range(0, width, 64)]
