@@ -22,6 +22,8 @@ from qdmi_qiskit.errors import MissingPluginError, RejectedError
 _HEADER = re.compile(
     r"(?>\s+|//[^\n]*|/\*.*?\*/)*+(?P<header>OPENQASM\s+(?P<major>\d+)(?P<minor>\.\d+)?)", re.DOTALL
 )
+# Qiskit makes an object of every bit that is declared, before anybody can look.
+_SIZE, _MOST_BITS = re.compile(r"(?:qubit|bit|[qc]reg\s+\w+)\s*\[\s*(\d+)\s*\]"), 100_000
 # "Error: UndefGateError ... [no file:2:21]" of the built-in reader, "line 2:21 ..." of ANTLR
 _BUILT_IN = re.compile(r"Error: (?P<reason>[^\n]+)\n\s*╭─\[[^\n]*?:(?P<line>\d+):(?P<column>\d+)\]")
 _ANTLR = re.compile(r"line (?P<line>\d+):(?P<column>\d+) (?P<reason>[^\n]+)")
@@ -55,6 +57,11 @@ def read(place: str) -> list[QuantumCircuit]:
             f"{name} does not begin with 'OPENQASM 2.0;' or 'OPENQASM 3.0;' and is not QPY: "
             "add the header of the language it is written in"
         )
+    for size in _SIZE.findall(text):
+        if len(size) > 9 or int(size) > _MOST_BITS:
+            raise RejectedError(
+                f"{name} declares a register of {size[:20]} bits: no device has so many"
+            )
     circuit = _qasm2(name, text, folder) if header["major"] == "2" else _qasm3(name, text, header)
     circuit.name = Path(name).stem
     return [circuit]
