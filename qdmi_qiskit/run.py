@@ -338,6 +338,9 @@ class _Over(Job):
     def status(self) -> JobStatus:
         return JobStatus.DONE
 
+    def cancel(self) -> None:
+        """Do nothing: it is over."""
+
     def result(self) -> tuple[Shots, ...]:
         raise ProtocolError(f"the outcome of job {self.id} was taken already")
 
