@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
+from qdmi_qiskit import telemetry
 from qdmi_qiskit.drift import Drift, compiled_for, is_outdated
 from qdmi_qiskit.errors import (
     ConfigError,
@@ -21,6 +23,7 @@ from qdmi_qiskit.errors import (
     UnsupportedError,
     did_you_mean,
 )
+from qdmi_qiskit.forecast import Estimate, Queue, is_estimator_pub, queue_from
 from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker, writes_bits
 from qdmi_qiskit.job import QDMIJob
@@ -173,6 +176,55 @@ class QDMIBackend(BackendV2):
     def device_status(self) -> DeviceState:
         """Ask the device what it is doing now."""
         return self.session.status()
+
+    def queue(self, job: Any = None) -> Queue:
+        """Ask how long the queue is, and when a job would start.
+
+        Args:
+            job: One of this backend's, whose position is wanted.
+
+        Returns:
+            Each figure with its source: the device, or how long earlier jobs of the journal waited.
+        """
+        state = self.device_status()
+        telemetry.level("device.queue_length", state.queue_length, "{job}", device_id=self.name)
+        place = None if job is None else job.progress().queue_position
+        earlier = getattr(self.provider, "waits", None)
+        return queue_from(state, place, [] if earlier is None else earlier(self.name))
+
+    def estimate(
+        self, pubs: Any, *, shots: int | None = None, precision: float | None = None
+    ) -> Estimate:
+        """Return what a run would take, without sending anything.
+
+        Args:
+            pubs: Circuits, or pubs of a sampler or of an estimator: all of one kind.
+            shots: As for `SamplerV2.run`.
+            precision: As for `EstimatorV2.run`.
+
+        Returns:
+            Shots, device jobs, seconds and price, each with where the figure comes from.
+
+        Raises:
+            ConfigError: A pub is wrong.
+        """
+        listed = [pubs] if isinstance(pubs, QuantumCircuit) else list(pubs)
+        module = import_module("qdmi_qiskit.primitives")  # it is above this floor
+        if precision is not None or any(is_estimator_pub(pub) for pub in listed):
+            found: Estimate = module.EstimatorV2(self).estimate(listed, precision=precision)
+        else:
+            found = module.SamplerV2(self).estimate(listed, shots=shots)
+        return found
+
+    def guarded(self, guard: Session) -> QDMIBackend:
+        """Return this device behind a session that watches over it."""
+        found = QDMIBackend(
+            guard, name=self.name, provider=self.provider, target=self._given_target,
+            recorder=self._recorder,
+        )  # fmt: skip
+        found.options.update_options(**vars(self.options))
+        found.mitigation, found.recompile = self.mitigation, self.recompile
+        return found
 
     def refresh(self) -> Drift:
         """Ask the device anew, and take a new snapshot.

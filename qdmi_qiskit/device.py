@@ -119,6 +119,22 @@ class Session(ABC):
             SubmitUnknownError: The job may exist.
         """
 
+    @property
+    def held(self) -> bool:
+        """Whether jobs go into time that is reserved for this user: a time slot, a reservation."""
+        return False
+
+    def admit(self, jobs: Sequence[Sequence[Task]], *, asks: bool = False) -> None:  # noqa: B027
+        """Refuse a run as a whole before any of it is sent; nothing is refused by default.
+
+        Args:
+            jobs: The tasks of each job that is about to be submitted.
+            asks: Only whether these would be refused: others are submitted.
+
+        Raises:
+            ConfigError: They are more than somebody allowed.
+        """
+
     def refresh(self) -> None:  # noqa: B027
         """Forget what is cached of the device, and move to its present calibration.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,7 @@ from qdmi_qiskit import config, registry, spec_json
 from qdmi_qiskit.backend import QDMIBackend, checked_recompile
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError, did_you_mean
+from qdmi_qiskit.forecast import is_free
 from qdmi_qiskit.job import recall
 from qdmi_qiskit.journal import (
     Intent,
@@ -27,7 +29,7 @@ from qdmi_qiskit.journal import (
     recorder_for,
     timeline,
 )
-from qdmi_qiskit.model import DeviceSpec, JobStatus
+from qdmi_qiskit.model import DeviceSpec, DeviceStatus, JobStatus
 from qdmi_qiskit.reopened import ReopenedSession
 
 _LOCAL_SCHEMES = ("aer",)
@@ -37,6 +39,23 @@ _KINDS = {
     "estimator": "qdmi_qiskit.primitives.estimator:restored",
 }
 """Who takes up a job of a kind: names, because primitives are above the provider."""
+
+
+_LATEST = 20  # jobs by which a queue is judged
+
+
+def _charges(spec: DeviceSpec) -> float:
+    if spec.price is None:
+        return 0.0 if is_free(spec) else math.inf
+    return spec.price.per_task + 1000 * spec.price.per_shot
+
+
+def _state(said: DeviceStatus | str) -> DeviceStatus:
+    known = [each.value for each in DeviceStatus]
+    text = said.value if isinstance(said, DeviceStatus) else said.lower()
+    if text not in known:
+        raise ConfigError(f"state={said!r}{did_you_mean(text, known)}")
+    return DeviceStatus(text)
 
 
 class QDMIProvider:
@@ -88,6 +107,9 @@ class QDMIProvider:
         min_num_qubits: int | None = None,
         simulator: bool | None = None,
         operational: bool | None = None,
+        gates: Iterable[str] = (),
+        most_price: float | None = None,
+        state: DeviceStatus | str | None = None,
         filters: Callable[[QDMIBackend], bool] | None = None,
     ) -> list[QDMIBackend]:
         """Open every configured profile and every device that needs no account, and filter them.
@@ -100,9 +122,14 @@ class QDMIProvider:
             min_num_qubits: Only devices with at least so many qubits.
             simulator: Only simulators, or only devices that are none.
             operational: Only devices that take jobs now, or only those that do not; asks them.
+            gates: Only devices with all of these operations, under Qiskit's names.
+            most_price: Only devices that charge at most so much for a job of 1000 shots, in their
+                own currency; what states no price is left out, simulators of this process apart.
+            state: Only devices in this state now (`"idle"`); asks them.
             filters: Only backends for which this returns true.
         """
         names = [name] if name is not None else self._names()
+        wanted = None if state is None else _state(state)
         found = []
         for candidate in names:
             try:
@@ -117,8 +144,49 @@ class QDMIProvider:
             if (min_num_qubits is None or backend.num_qubits >= min_num_qubits)
             and (simulator is None or backend.spec.simulator is simulator)
             and (operational is None or backend.device_status().status.operational is operational)
+            and set(gates).issubset(backend.target.operation_names)
+            and (most_price is None or _charges(backend.spec) <= most_price)
+            and (wanted is None or backend.device_status().status is wanted)
             and (filters is None or filters(backend))
         ]
+
+    def least_busy(self, name: str | None = None, **filters: Any) -> QDMIBackend:
+        """Return the device that takes a job soonest, of those that `backends` returns.
+
+        The next window comes first, then the length of the queue. A device that does not say how
+        long its queue is comes after those that do; of equals the first configured is taken.
+
+        Args:
+            name: As for `backends`.
+            filters: As for `backends`; `operational=True` unless said otherwise.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        found = self.backends(name, **{"operational": True, **filters})
+        if not found:
+            raise ConfigError(
+                "no device fits: ask for less, or look at what provider.backends() returns and at "
+                "its warnings"
+            )
+
+        def busy(backend: QDMIBackend) -> tuple[float, float]:
+            state = backend.device_status()
+            length = math.inf if state.queue_length is None else state.queue_length
+            if backend.spec.simulator and state.queue_length is None:
+                length = 0  # it runs here
+            return state.next_window or 0.0, length
+
+        return min(found, key=busy)
+
+    def waits(self, name: str) -> list[float]:
+        """Return how long the latest jobs of a device waited, in seconds, by the vendor's clock."""
+        journal = self._journal()
+        if journal is None:
+            return []
+        rows = journal.rows(backend=name, state=JobStatus.DONE, limit=_LATEST)
+        found = [timeline(journal, row.id).queue for row in rows]
+        return [wait for wait in found if wait is not None]
 
     def _names(self) -> list[str]:
         profiles = config.profiles(config=self._config, environ=self._environ)

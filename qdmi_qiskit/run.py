@@ -448,13 +448,15 @@ def start(
     shapes = [request.shape for request in requests]
     with telemetry.span("plan", device_id=spec.name, program_circuits=len(requests)) as made:
         if stage is not None and stage.is_complete():
-            sizes = [replace(request, circuit=_size(request)) for request in requests]
-            chunks = plan(sizes, caps, _SIZES, seeds=stream)
+            sizes = [replace(request, circuit=size_of(request)) for request in requests]
+            chunks = plan(sizes, caps, SIZES, seeds=stream)
         else:
             writer = codec(caps.formats, session.encoders, measured or _no_basis, compiled)
             chunks = plan(requests, caps, writer, seeds=stream)
         if made is not None:
             _tell(made, spec, chunks)
+    if stage is None or stage.is_new:
+        session.admit([chunk.tasks for chunk in chunks])
     if stage is not None:
         stage.begin(session, spec, chunks)
         key = stage.key
@@ -476,7 +478,7 @@ def _tell(made: Any, spec: DeviceSpec, chunks: Sequence[Chunk]) -> None:
     telemetry.level("calibration.age", age, "s", device_id=spec.name)
 
 
-_SIZES: Codec[int] = Codec(
+SIZES: Codec[int] = Codec(
     encode=lambda num_bits: Program("", None, num_bits),
     bound=lambda num_bits, values: (Program("", None, num_bits) for _ in values),
     measured=lambda num_bits, basis: num_bits + len(basis.qubits),
@@ -484,7 +486,7 @@ _SIZES: Codec[int] = Codec(
 """Plans a run whose outcomes are all there, by the number of classical bits alone."""
 
 
-def _size(request: Request[QuantumCircuit]) -> int:
+def size_of(request: Request[QuantumCircuit]) -> int:
     """Return the classical bits of a request's circuit, those of a basis left out."""
     return request.num_bits - (0 if request.basis is None else len(request.basis.qubits))
 

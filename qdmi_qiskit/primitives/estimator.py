@@ -17,6 +17,7 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.forecast import Estimate, forecast, planned
 from qdmi_qiskit.formats import Compiled, encoder
 from qdmi_qiskit.journal import Ledger, Stage
 from qdmi_qiskit.model import Basis, DeviceSpec, Shots, Values
@@ -142,6 +143,32 @@ class EstimatorV2(BaseEstimatorV2):
 
         return PrimitiveJob(begin, ledger)
 
+    def estimate(
+        self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
+    ) -> Estimate:
+        """Return what `run` would take at most, without sending anything.
+
+        How many shots are enough depends on the state: told are those that are enough whatever it
+        is, and with them those of the pilot. Exact values take none. Mitigation is not counted.
+        """
+        default = self._options.default_precision if precision is None else precision
+        whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
+        plans = [self._planned(pub) for pub in whole]
+        device = self._device
+        return forecast(device.spec, device.target, self._at_most(plans), at_most=True)
+
+    def _at_most(self, plans: Sequence[Plan]) -> list[Request[QuantumCircuit]]:
+        """Return requests that no state of the device makes more of; none is to be sent."""
+        found = []
+        for plan in plans:
+            values = points_of(plan.pub)
+            for share in [*plan.pilot, *plan.safe]:
+                basis = share.group.basis
+                width = plan.circuit.num_clbits + len(basis.qubits)
+                rows = values[share.points]
+                found.append(Request(plan.circuit, rows, share.shots, width, basis=basis))
+        return found
+
     def _current(self, pubs: list[EstimatorPub]) -> list[EstimatorPub]:
         circuits = [pub.circuit for pub in pubs]
         now = self._device.current(circuits)
@@ -203,6 +230,9 @@ class EstimatorV2(BaseEstimatorV2):
         stream = None if seed is None else seeds(seed, call=call)
         measured = _Remembered(self._bases.measured, self._device.compiled)
         piloted = any(plan.pilot for plan in plans)
+        if piloted and (ledger is None or ledger.intent is None):
+            most = planned(self._device.spec, self._at_most(plans))
+            self._device.session.admit([chunk.tasks for chunk in most], asks=True)
         stage = None if ledger is None else ledger.stage(0, last=not piloted)
         first = self._started(plans, [plan.first for plan in plans], stream, measured, stage)
         if not piloted:

@@ -22,6 +22,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend, checked_shots
 from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.forecast import Estimate, forecast
 from qdmi_qiskit.isa import writes_bits
 from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import DeviceSpec, Shots
@@ -103,6 +104,13 @@ class SamplerV2(BaseSamplerV2):
         seed, call = self._options.chosen_seed(), next(self._calls)
         ledger = self._device.ledger("sampler", partial(_saved, whole, seed, call), tags)
         return PrimitiveJob(partial(self._begun, whole, seed, call), ledger)
+
+    def estimate(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> Estimate:
+        """Return what `run` would take, without sending anything; see `QDMIBackend.estimate`."""
+        default = checked_shots(self._options.default_shots if shots is None else shots)
+        whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
+        requests = [_request(pub, pub.circuit) for pub in whole]
+        return forecast(self._device.spec, self._device.target, requests)
 
     def _current(self, pubs: list[SamplerPub]) -> list[SamplerPub]:
         circuits = [pub.circuit for pub in pubs]

@@ -72,6 +72,10 @@ class BraketSession(Session):
     def gates(self) -> Mapping[str, Any]:
         return {name: gate for name, gate in GATES.items() if name in self._dialect.words}
 
+    @property
+    def held(self) -> bool:
+        return self._options.reservation_arn is not None
+
     def spec(self) -> DeviceSpec:
         """Return a snapshot; the first may be of a document on disk, later ones are asked for."""
         with self._lock:

@@ -148,6 +148,10 @@ class IQMSession(Session):
         self._look_for_drift()
         return IQMJob(posted, batch.readings, self._drifted)
 
+    @property
+    def held(self) -> bool:
+        return self._options.use_timeslot
+
     def current_calibration(self) -> str | None:
         if self._options.calibration_set is not None:
             return self._options.calibration_set
