@@ -100,8 +100,8 @@ class QDMIBackend(BackendV2):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _pass_managers={}, compiled=Compiled())
 
-    def _snapshot(self) -> None:
-        self._spec = self.session.spec()
+    def _snapshot(self, spec: DeviceSpec | None = None) -> None:
+        self._spec = self.session.spec() if spec is None else spec
         given = self._given_target
         self._pass_managers: dict[int, StagedPassManager] = {}
         self.compiled = Compiled()  # of this calibration
@@ -250,14 +250,22 @@ class QDMIBackend(BackendV2):
         if calibration is None:
             return list(circuits)
         if self.recompile == "on_drift":
-            now = self.session.current_calibration()
-            if now is None or now != calibration.id:
-                self.refresh()
+            self._follow(calibration)
             circuits = [self._compiled_again(circuit) for circuit in circuits]
         for circuit in circuits:
             if is_outdated(circuit, self._spec):
                 self._warn_of(circuit)
         return list(circuits)
+
+    def _follow(self, calibration: Calibration) -> None:
+        """Move to the device's present calibration if that is another one."""
+        now = self.session.current_calibration()
+        if now == calibration.id:
+            return
+        self.session.refresh()
+        spec = self.session.spec()
+        if spec.calibration != calibration:  # else what was compiled for it is kept
+            self._snapshot(spec)
 
     def _compiled_again(self, circuit: QuantumCircuit) -> QuantumCircuit:
         calibration = self._spec.calibration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -41,6 +42,8 @@ _KINDS = {
 """Who takes up a job of a kind: names, because primitives are above the provider."""
 
 
+_GRANTS = ("QRMI_JOB_QPU_RESOURCES", "SLURM_JOB_QPU_RESOURCES")
+"""Where a scheduler says which devices a job was given, by comma; profiles have those names."""
 _LATEST = 20  # jobs by which a queue is judged
 
 
@@ -114,8 +117,9 @@ class QDMIProvider:
     ) -> list[QDMIBackend]:
         """Open every configured profile and every device that needs no account, and filter them.
 
-        A device that cannot be opened is left out with a warning that says why. Devices of a
-        vendor's account are not opened unless a profile names them.
+        Within a job to which a scheduler granted devices (`SLURM_JOB_QPU_RESOURCES`), only profiles
+        of their names. A device that cannot be opened is left out with a warning that says why.
+        Devices of a vendor's account are not opened unless a profile names them.
 
         Args:
             name: Only the backend of this name.
@@ -191,7 +195,13 @@ class QDMIProvider:
     def _names(self) -> list[str]:
         profiles = config.profiles(config=self._config, environ=self._environ)
         local = [scheme for scheme in registry.schemes() if scheme in _LOCAL_SCHEMES]
-        return list(dict.fromkeys([*profiles, *local]))
+        names = list(dict.fromkeys([*profiles, *local]))
+        environ = os.environ if self._environ is None else self._environ
+        said = next((environ[key] for key in _GRANTS if key in environ), None)
+        if said is None:
+            return names
+        granted = [word.strip() for word in said.split(",")]
+        return [name for name in names if name in granted]
 
     def job(self, job_id: str, *, backend: QDMIBackend | None = None) -> Any:
         """Return a job by the id that its `job_id()` gave: of this process or of an earlier one.

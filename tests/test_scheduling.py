@@ -259,3 +259,26 @@ def test_filters_and_the_least_busy():
     with pytest.raises(ConfigError, match="no device fits"):
         shelf.least_busy(min_num_qubits=6)
     assert np.isclose(shelf.least_busy(simulator=False).spec.price.per_task, 0.3)
+
+
+@pytest.mark.parametrize("variable", ["QRMI_JOB_QPU_RESOURCES", "SLURM_JOB_QPU_RESOURCES"])
+def test_a_job_sees_the_devices_that_it_was_granted(tmp_path, variable):
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[backends.left]\ndevice = "replay:grid20"\n[backends.right]\ndevice = "replay:star6"\n'
+    )
+    home = {"HOME": str(tmp_path), "QDMI_CONFIG": str(file)}
+    assert [each.name for each in QDMIProvider(environ=home).backends()] == ["left", "right", "aer"]
+    environ = {**home, variable: "right, other"}
+    assert [each.name for each in QDMIProvider(environ=environ).backends()] == ["right"]
+    environ = {**home, variable: ""}
+    assert QDMIProvider(environ=environ).backends() == []
+
+
+def test_on_drift_keeps_what_was_compiled_where_nothing_drifted(device):
+    device.recompile = "on_drift"
+    isa, compiled = prepared(device), device.compiled
+    for _ in range(2):
+        SamplerV2(device).run([(isa, [0.1])], shots=10).result()
+    assert device.compiled is compiled
+    assert device.pass_manager(1) is device.pass_manager(1)
