@@ -216,7 +216,8 @@ class Resumable:
 
         Args:
             found: For keys named by a `SubmitUnknownError`: the vendor's id of the job you found.
-            absent: Such keys of which the vendor has no job: these are sent.
+            absent: Such keys of which the vendor has no job: these are sent. Look again right
+                before you say so: one that arrived late would be paid twice.
 
         Returns:
             This job.
