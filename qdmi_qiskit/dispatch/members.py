@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2
 
 from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.forecast import is_free
 from qdmi_qiskit.model import DeviceStatus, Price
 from qdmi_qiskit.primitives import EstimatorV2, SamplerV2
 from qdmi_qiskit.provider import QDMIProvider
@@ -70,11 +71,11 @@ class Member:
 
     @property
     def charges(self) -> Price | None:
-        """The price: as declared, else as the backend says; simulators here are free."""
+        """The price: as declared, else as the backend says; simulators of this process are free."""
         if self.price is not None or self.spec is None:
             return self.price
         found: Price | None = self.spec.price
-        return Price() if found is None and self.spec.simulator else found
+        return Price() if is_free(self.spec) else found
 
     def waiting(self) -> int | None:
         """Return how many jobs wait; an idle device has none. May ask the network."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from qiskit.primitives import StatevectorSampler
@@ -363,3 +364,12 @@ def test_groups_may_stand_in_groups():
     inner = DispatchSampler(["aer", "aer"])
     outer = DispatchSampler([inner, SamplerV2(QDMIProvider().get_backend("aer"))])
     assert counts(outer.run([flipped(1)], shots=101).result()[0]) == {"010": 101}
+
+
+@pytest.mark.parametrize(("detached", "price"), [(False, Price()), (True, None)])
+def test_a_simulator_elsewhere_that_states_no_price_is_not_free(detached, price):
+    """Amazon's simulators charge by the minute, and their documents do not say it."""
+    backend = QDMIProvider().get_backend("aer", num_qubits=2)
+    caps = replace(backend.spec.capabilities, detached=detached)
+    backend._spec = replace(backend.spec, capabilities=caps)
+    assert Member(over=SamplerV2(backend)).charges == price
