@@ -242,6 +242,23 @@ def moments(number, seed):
     ]
 
 
+def kill(number, seed, survives):
+    """Call `survives(moment)` until `number` runs were killed; it returns what ended the run.
+
+    A run that was over before its moment makes later ones come sooner: machines differ.
+    """
+    chosen, latest, killed = random.Random(seed), 0.5, 0  # noqa: S311 - it only spreads tests
+    for k in range(4 * number):
+        delay = chosen.uniform(0, latest)
+        if survives({"delay": delay} if k % 2 else {"step": chosen.randint(1, 330)}):
+            killed += 1
+        elif k % 2:
+            latest = max(delay, 0.02)
+        if killed == number:
+            return
+    raise AssertionError(f"{killed} of {number} runs could be killed")
+
+
 def noted(environment):
     """The latest run in the journal, or None."""
     from qdmi_qiskit import QDMIProvider

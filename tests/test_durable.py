@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.crashes import CIRCUITS, Nursery, dut, moments, noted, right
+from tests.crashes import CIRCUITS, Nursery, dut, kill, moments, noted, right
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,7 @@ def test_a_killed_run_goes_on(place, moment):
 
 @pytest.mark.slow
 def test_runs_killed_at_a_hundred_moments_go_on(place):
-    killed = [survives(place, moment) for moment in moments(100, seed=2)]
-    assert killed.count(signal.SIGKILL) > 60
+    kill(100, 2, lambda moment: survives(place, moment) == signal.SIGKILL)
 
 
 def test_looking_at_a_killed_run_sends_nothing(place):

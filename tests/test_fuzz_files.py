@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from qdmi_qiskit import QDMIProvider, config, spec_json
 from qdmi_qiskit.errors import QdmiError
 from qdmi_qiskit.recordings import __file__ as recordings
 from tests.junk import ANY, DEEP, spoil
+
+# 4: some OpenQASM 3 is read only with a package that is not here.
+CODES = (0, 1, 2) if find_spec("qiskit_qasm3_import") else (0, 1, 2, 4)
 
 SOME = settings(
     max_examples=80,
@@ -199,5 +203,5 @@ def run(path, text):
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     command = ["run", str(path), "-b", "aer", "-o", "num_qubits=4", "--shots", "5"]
     found = CliRunner().invoke(app.cli, command)
-    assert found.exit_code in (0, 1, 2), found.output
+    assert found.exit_code in CODES, found.output
     assert "not foreseen" not in found.output, found.output[-500:]

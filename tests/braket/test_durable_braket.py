@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crashes import CIRCUITS, Nursery, at_once, dut, moments, noted, right
+from tests.crashes import CIRCUITS, Nursery, at_once, dut, kill, moments, noted, right
 
 
 @pytest.fixture
@@ -93,5 +93,4 @@ def test_processes_that_resume_the_same_run_do_not_send_it_twice(place):
 
 @pytest.mark.slow
 def test_runs_killed_at_fifty_moments_go_on(place):
-    killed = [survives(place, moment) for moment in moments(50, seed=12)]
-    assert killed.count(signal.SIGKILL) > 30
+    kill(50, 12, lambda moment: survives(place, moment) == signal.SIGKILL)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qdmi_qiskit.testing.iqm_server import IQMServer
-from tests.crashes import CIRCUITS, Nursery, at_once, dut, moments, noted, right
+from tests.crashes import CIRCUITS, Nursery, at_once, dut, kill, moments, noted, right
 
 VARIABLE = "QDMI_TEST_DURABLE_IQM_TOKEN"
 
@@ -104,5 +104,4 @@ def test_processes_that_resume_the_same_run_do_not_post_it_twice(place):
 
 @pytest.mark.slow
 def test_runs_killed_at_fifty_moments_go_on(place):
-    killed = [survives(place, moment) for moment in moments(50, seed=22)]
-    assert killed.count(signal.SIGKILL) > 30
+    kill(50, 22, lambda moment: survives(place, moment) == signal.SIGKILL)
