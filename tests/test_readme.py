@@ -28,7 +28,7 @@ FIRST = (
 )
 SECOND = (
     "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' "
-    '&& .venv/bin/pytest -n 2 --dist loadfile -m "slow or not slow"\n'
+    '&& .venv/bin/pytest -m "slow or not slow"\n'
 )
 
 
