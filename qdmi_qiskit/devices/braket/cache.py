@@ -72,7 +72,7 @@ def _load(key: Key, seconds: float) -> dict[str, Any] | None:
         if kept["layout"] != _LAYOUT or not 0 <= time.time() - kept["asked"] < seconds:
             return None
         return dict(kept["answer"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None  # a cache that cannot be read is a cache that is not there
 
 
