@@ -63,7 +63,9 @@ def test_phases_are_estimated_to_the_bit(backend):
     one = QuantumCircuit(1)
     one.x(0)
     estimation = algorithms.PhaseEstimation(
-        3, SamplerV2(backend, seed=5, default_shots=200), transpiler=backend.pass_manager(1)
+        3,
+        SamplerV2(backend, seed=5, default_shots=200),
+        transpiler=backend.pass_manager(1, seed_transpiler=1),
     )
     found = estimation.estimate(turn, one)
     assert found.filter_phases(0) == {3 / 8: 1.0}
