@@ -3,48 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
 from qdmi_qiskit import telemetry
+from qdmi_qiskit.calls import begun, check, circuits_from, options_from
 from qdmi_qiskit.drift import Drift, compiled_for, is_outdated
-from qdmi_qiskit.errors import (
-    ConfigError,
-    JournalError,
-    RejectedError,
-    UnsupportedError,
-    did_you_mean,
-)
+from qdmi_qiskit.errors import ConfigError, RejectedError, UnsupportedError
 from qdmi_qiskit.forecast import Estimate, Queue, is_estimator_pub, queue_from
 from qdmi_qiskit.formats import Compiled
-from qdmi_qiskit.isa import IsaChecker, writes_bits
+from qdmi_qiskit.isa import IsaChecker
 from qdmi_qiskit.job import QDMIJob
 from qdmi_qiskit.journal import Ledger, Recorder, checked_tags
 from qdmi_qiskit.origins import RememberingPassManager, compiled_again
-from qdmi_qiskit.plan import Request
-from qdmi_qiskit.results import result_from
-from qdmi_qiskit.run import Run, seeds, start
-from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
+from qdmi_qiskit.saved import call_saved, circuits_saved
 from qdmi_qiskit.target import target_from
 
 if TYPE_CHECKING:
-    from qiskit.result import Result
     from qiskit.transpiler import StagedPassManager, Target
 
     from qdmi_qiskit.device import Session
-    from qdmi_qiskit.model import Calibration, DeviceSpec, DeviceState, Shots
-
-_RUN_OPTIONS = ("shots", "seed", "memory")
-# What mthree and qiskit-experiments say to every backend, and what is so here anyway.
-_ANYWAY = {"rep_delay": None, "meas_level": 2}
+    from qdmi_qiskit.model import Calibration, DeviceSpec, DeviceState
 
 
 class QDMIBackend(BackendV2):
@@ -347,16 +333,16 @@ class QDMIBackend(BackendV2):
             return self.detached().run(
                 run_input, shots=shots, seed=seed, memory=memory, tags=tags, **options
             )
-        chosen = self._options_from(options, shots=shots, seed=seed, memory=memory)
-        circuits = self.current(_circuits(run_input))
+        chosen = options_from(self.options, options, shots=shots, seed=seed, memory=memory)
+        circuits = self.current(circuits_from(run_input))
         for circuit in circuits:
-            self._check(circuit)
+            check(circuit, self.isa)
 
         def saved() -> tuple[bytes, bytes | None]:
             return call_saved(chosen), circuits_saved(circuits)
 
         ledger = self.ledger("backend", saved, tags)
-        return QDMIJob(self, partial(self._begun, circuits, chosen), ledger)
+        return QDMIJob(self, partial(begun, self.session, self._spec, circuits, chosen), ledger)
 
     def detached(self) -> QDMIBackend:
         """Return this device with jobs that outlive the process, such as batch jobs of Slurm.
@@ -390,143 +376,3 @@ class QDMIBackend(BackendV2):
             checked_tags(tags)
             return None
         return self._recorder.ledger(self._spec, kind, saved, tags)
-
-    def _begun(
-        self, circuits: Sequence[QuantumCircuit], chosen: Mapping[str, Any], ledger: Ledger | None
-    ) -> tuple[Run, Callable[..., Result]]:
-        shots, seed, memory = (chosen[name] for name in _RUN_OPTIONS)
-        run = start(
-            self.session,
-            self._spec,
-            [Request(c, np.empty((1, 0)), shots, c.num_clbits) for c in circuits],
-            seeds=None if seed is None else seeds(seed),
-            stage=None if ledger is None else ledger.stage(0, last=True),
-        )
-        return run, partial(_result, run, circuits=circuits, memory=memory, seed=seed)
-
-    def _options_from(self, extra: dict[str, Any], **given: Any) -> dict[str, Any]:
-        if "seed_simulator" in extra:
-            synonym = extra.pop("seed_simulator")
-            given["seed"] = synonym if given["seed"] is None else given["seed"]
-        for name, value in extra.items():
-            if name in _ANYWAY and value == _ANYWAY[name]:
-                continue
-            raise ConfigError(
-                f"backend.run() has no option {name!r}{did_you_mean(name, _RUN_OPTIONS)} (what "
-                "belongs to the device goes into get_backend(name, ...) or its profile)"
-            )
-        chosen = {
-            name: getattr(self.options, name) if value is None else value
-            for name, value in given.items()
-        }
-        chosen["shots"] = checked_shots(chosen["shots"])
-        chosen["seed"] = checked_seed(chosen["seed"])
-        return chosen
-
-    def _check(self, circuit: QuantumCircuit) -> None:
-        if circuit.num_parameters:
-            names = ", ".join(parameter.name for parameter in circuit.parameters)
-            raise RejectedError(
-                f"circuit {circuit.name!r} has unbound parameters: {names}. Bind them with "
-                "circuit.assign_parameters(values), or give the values to SamplerV2(backend)"
-                ".run([(circuit, values)])"
-            )
-        self.isa.check(circuit)
-        if not writes_bits(circuit):
-            raise RejectedError(
-                f"circuit {circuit.name!r} measures nothing, so its result would be empty: add "
-                "circuit.measure_all() before transpiling"
-            )
-
-
-def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> QDMIJob:
-    """Return the job of a run in the journal.
-
-    Args:
-        ledger: Its page.
-        opened: Returns its backend, for a page that is to be looked at or gone on with.
-
-    Raises:
-        JournalError: The record is damaged.
-    """
-    chosen, _ = call_loaded(ledger.inputs.call)
-    circuits = circuits_loaded(ledger.inputs.circuits)
-    if set(chosen) != set(_RUN_OPTIONS):
-        raise JournalError(f"the record of run {ledger.id} is damaged: its options are {chosen}")
-
-    def begin(page: Ledger | None) -> tuple[Run, Callable[..., Result]]:
-        assert page is not None  # noqa: S101 - it is where the run comes from
-        return opened(page)._begun(circuits, chosen, page)  # noqa: SLF001 - our own class
-
-    return QDMIJob(opened(ledger), begin, ledger)
-
-
-def _result(
-    run: Run,
-    outcomes: Sequence[Shots],
-    *,
-    circuits: Sequence[QuantumCircuit],
-    memory: bool,
-    seed: int | None,
-) -> Result:
-    return result_from(
-        circuits,
-        outcomes,
-        spec=run.spec,
-        job_id=run.key,
-        memory=memory,
-        seed=seed,
-        device_jobs=run.device_jobs,
-    )
-
-
-def _circuits(given: Any) -> list[QuantumCircuit]:
-    circuits = [given] if isinstance(given, QuantumCircuit) else list(given)
-    if not circuits:
-        raise ConfigError("backend.run() got an empty list: give it at least one circuit")
-    for circuit in circuits:
-        if not isinstance(circuit, QuantumCircuit):
-            raise ConfigError(
-                f"backend.run() got a {type(circuit).__name__}, wanted a QuantumCircuit or a list "
-                "of them"
-            )
-    return circuits
-
-
-def checked_shots(shots: Any) -> int:
-    """Return `shots` if it is a whole number of at least 1.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:
-        raise ConfigError(f"shots={shots!r}: wanted a whole number of at least 1, such as 1024")
-    return int(shots)
-
-
-def checked_recompile(said: Any, origin: str = "keyword") -> str | None:
-    """Return `said` if it is `"on_drift"`, None if it is `"never"`, False or None.
-
-    Raises:
-        ConfigError: It is something else.
-    """
-    if said in (None, False, "never"):
-        return None
-    if said != "on_drift":
-        raise ConfigError(f'recompile = {said!r} ({origin}): wanted "on_drift" or "never"')
-    return "on_drift"
-
-
-def checked_seed(seed: Any) -> int | None:
-    """Return `seed` if it is None or a whole number of at least 0 below 2**63.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if seed is None:
-        return None
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise ConfigError(
-            f"seed={seed!r}: wanted a whole number from 0 to 2**63 - 1, or None for a fresh one"
-        )
-    return int(seed)

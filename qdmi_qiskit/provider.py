@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from qdmi_qiskit import config, registry, spec_json
-from qdmi_qiskit.backend import QDMIBackend, checked_recompile
+from qdmi_qiskit.backend import QDMIBackend
+from qdmi_qiskit.checks import checked_recompile
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError, did_you_mean
 from qdmi_qiskit.forecast import is_free
@@ -35,7 +36,7 @@ from qdmi_qiskit.reopened import ReopenedSession
 
 _LOCAL_SCHEMES = ("aer",)
 _KINDS = {
-    "backend": "qdmi_qiskit.backend:restored",
+    "backend": "qdmi_qiskit.calls:restored",
     "sampler": "qdmi_qiskit.primitives.sampler:restored",
     "estimator": "qdmi_qiskit.primitives.estimator:restored",
 }

@@ -12,7 +12,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qdmi_qiskit.backend import checked_shots
+from qdmi_qiskit.checks import checked_shots
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.passes import pass_manager
 from qdmi_qiskit.primitives.pubs import coerced

@@ -7,7 +7,7 @@ from typing import Any
 
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, EstimatorPubLike, SamplerPubLike
 
-from qdmi_qiskit.backend import checked_seed
+from qdmi_qiskit.checks import checked_seed
 from qdmi_qiskit.dispatch.compile import Compiler, pubs_from
 from qdmi_qiskit.dispatch.job import DispatchJob, Results, Rules
 from qdmi_qiskit.dispatch.members import members_of

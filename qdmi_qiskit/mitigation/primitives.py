@@ -21,7 +21,7 @@ from qiskit.primitives import (
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qdmi_qiskit.backend import checked_seed, checked_shots
+from qdmi_qiskit.checks import checked_seed, checked_shots
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.mitigation.job import MitigatedJob
 from qdmi_qiskit.mitigation.registry import composed

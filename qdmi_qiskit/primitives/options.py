@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from qdmi_qiskit.backend import checked_seed, checked_shots
+from qdmi_qiskit.checks import checked_seed, checked_shots
 from qdmi_qiskit.errors import ConfigError, did_you_mean
 
 T = TypeVar("T", bound="PrimitiveOptions")

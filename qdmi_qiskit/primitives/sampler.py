@@ -20,7 +20,8 @@ from qiskit.primitives import (
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qdmi_qiskit.adopt import adopted
-from qdmi_qiskit.backend import QDMIBackend, checked_shots
+from qdmi_qiskit.backend import QDMIBackend
+from qdmi_qiskit.checks import checked_shots
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.forecast import Estimate, forecast
 from qdmi_qiskit.isa import writes_bits
