@@ -14,7 +14,7 @@ from qiskit.transpiler import Target
 
 from qdmi_qiskit.model import DeviceSpec, DeviceState, Price
 from qdmi_qiskit.plan import Chunk, Request, plan
-from qdmi_qiskit.run import SIZES, size_of
+from qdmi_qiskit.sizes import SIZES, size_of
 
 _FREE = frozenset({"barrier", "global_phase"})
 

@@ -17,8 +17,8 @@ from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.aer import roads
 from qdmi_qiskit.errors import JobFailedError
+from qdmi_qiskit.merge import Place, Shape, merge
 from qdmi_qiskit.model import JobStatus, Shots
-from qdmi_qiskit.plan import Place, Shape, merge
 
 ROADS = {"states": {}, "memory": {"sample_states": False}}
 

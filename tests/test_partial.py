@@ -13,8 +13,8 @@ from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import JobFailedError, ProtocolError
+from qdmi_qiskit.merge import Place, Shape, merge
 from qdmi_qiskit.model import JobStatus, Shots
-from qdmi_qiskit.plan import Place, Shape, merge
 
 
 class Patchy(Session):

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from qdmi_qiskit.errors import ConfigError, ProtocolError
+from qdmi_qiskit.merge import Place, Shape, merge
 from qdmi_qiskit.model import Basis, Capabilities, Program, Shots
-from qdmi_qiskit.plan import Codec, Place, Request, Shape, merge, plan
+from qdmi_qiskit.plan import Codec, Request, plan
 
 limits = st.none() | st.integers(1, 5)
 requests = st.lists(

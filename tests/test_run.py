@@ -181,7 +181,7 @@ def test_cancel_keeps_later_chunks_from_being_sent_where_senders_are_busy():
     run = started(session, 500)
     canceler = threading.Thread(target=run.cancel)
     canceler.start()
-    until(lambda: run._canceled)
+    until(lambda: run._sender.canceled)
     gate.set()
     canceler.join(20)
     assert run.wait(60) is JobStatus.CANCELED

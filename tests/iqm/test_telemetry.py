@@ -195,9 +195,9 @@ def test_another_process_goes_on_with_the_trace(server, spans):
 
 def test_logs_are_found_by_run_and_job(server, caplog):
     backend = QDMIProvider().get_backend("iqm:garnet")
-    with caplog.at_level(logging.INFO, "qdmi_qiskit.run"):
+    with caplog.at_level(logging.INFO, "qdmi_qiskit.sending"):
         job = backend.run(circuits(backend, 2)[1], shots=5)
-    (record,) = [each for each in caplog.records if each.name == "qdmi_qiskit.run"]
+    (record,) = [each for each in caplog.records if each.name == "qdmi_qiskit.sending"]
     assert (record.qdmi_run, record.qdmi_device) == (job.job_id(), "garnet")
     assert (record.qdmi_job,) == job.device_job_ids
     assert server.token not in caplog.text

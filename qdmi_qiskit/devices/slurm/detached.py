@@ -17,8 +17,8 @@ from qdmi_qiskit.devices.slurm.folder import last_words, piece, plan_from, read,
 from qdmi_qiskit.devices.slurm.job import together
 from qdmi_qiskit.devices.slurm.options import SlurmOptions
 from qdmi_qiskit.errors import ConfigError, JobFailedError, SubmitUnknownError, UnavailableError
+from qdmi_qiskit.merge import lost, merge
 from qdmi_qiskit.model import DeviceSpec, JobStatus, Shots, Task
-from qdmi_qiskit.plan import lost, merge
 
 _ID = re.compile(r"qdmi-[0-9a-f]{16}")
 

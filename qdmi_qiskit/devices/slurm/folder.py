@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from qdmi_qiskit.errors import ProtocolError
-from qdmi_qiskit.plan import Place, Shape
+from qdmi_qiskit.merge import Place, Shape
 
 
 def write(path: Path, document: object) -> None:
