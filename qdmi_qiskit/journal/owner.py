@@ -1,7 +1,8 @@
 """Who sends a run: a process, told apart from a later one of the same number.
 
 A lease is text, `HOST PID START TOKEN`. Its holder is alive if this host runs that process, or,
-on another host, if it has said so within the last minute.
+on another host, if it has said so within the last minute. The token tells apart what ran before
+the machine was started from what runs since.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def _begin_anew() -> None:
     global _lock
     _lock = threading.Lock()
     _held.clear()
+    _since.cache_clear()
 
 
 os.register_at_fork(after_in_child=_begin_anew)
@@ -34,7 +36,7 @@ os.register_at_fork(after_in_child=_begin_anew)
 
 def lease() -> str:
     """Return a new lease of this process."""
-    text = f"{_host()} {os.getpid()} {_started(os.getpid())} {secrets.token_hex(8)}"
+    text = f"{_host()} {os.getpid()} {_since(os.getpid())} {secrets.token_hex(8)}{_boot()}"
     with _lock:
         _held.add(text)
     return text
@@ -62,12 +64,20 @@ def is_alive(text: object, beat: object) -> bool:
     parts = text.split() if isinstance(text, str) else []
     if len(parts) != 4 or not parts[1].isdigit():
         return False
-    host, pid, start, _ = parts
+    host, pid, start, token = parts
     if host != _host():
         return isinstance(beat, int | float) and time.time() - beat < _SILENCE
+    if token.partition(".")[1] and not token.endswith(_boot()):
+        return False
     if int(pid) == os.getpid() and start == _started(os.getpid()):
         return is_ours(text)
     return start == _started(int(pid)) and start != "?"
+
+
+def lost_power(text: object) -> bool:
+    """Return whether the machine was started anew since a lease was given, or may have been."""
+    token = text.split()[-1] if isinstance(text, str) and text.strip() else ""
+    return bool(token.partition(".")[1]) and not token.endswith(_boot() or "?")
 
 
 def described(text: object) -> str:
@@ -77,8 +87,24 @@ def described(text: object) -> str:
 
 
 @cache
+def _boot() -> str:
+    """Return what differs each time that the machine is started; nothing if that cannot be told."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(errors="replace")
+    except OSError:
+        return ""
+    return f".{text.strip()[:8]}" if text.strip() else ""
+
+
+@cache
 def _host() -> str:
     return "".join(socket.gethostname().split()) or "localhost"
+
+
+@cache
+def _since(pid: int) -> str:
+    """Return when this process began."""
+    return _started(pid)
 
 
 def _started(pid: int) -> str:

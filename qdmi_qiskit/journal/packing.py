@@ -22,6 +22,7 @@ from qdmi_qiskit.model import Shots
 
 _MAGIC = b"QJ1"
 _DIGEST = 16
+_SMALL = 4096  # bytes that zlib's tables for large ones would take longer to clear than to pack
 _START = len(_MAGIC) + _DIGEST + 8
 _TYPES: dict[str, np.dtype[Any]] = {
     "u1": np.dtype(np.uint8),
@@ -43,11 +44,11 @@ def pack(header: Mapping[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()) -> 
     """
     described = [[_NAMES[array.dtype], list(array.shape)] for array in arrays]
     head = json.dumps([header, described], separators=(",", ":")).encode()
-    packer = zlib.compressobj(1)
+    size = 4 + len(head) + sum(array.nbytes for array in arrays)
+    packer = zlib.compressobj(1) if size > _SMALL else zlib.compressobj(1, wbits=12, memLevel=4)
     parts = [packer.compress(len(head).to_bytes(4, "little") + head)]
     parts += [packer.compress(np.ascontiguousarray(array).data) for array in arrays if array.size]
     parts.append(packer.flush())
-    size = 4 + len(head) + sum(array.nbytes for array in arrays)
     body = size.to_bytes(8, "little") + b"".join(parts)
     return _MAGIC + blake2b(body, digest_size=_DIGEST).digest() + body
 

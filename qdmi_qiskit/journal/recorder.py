@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from qdmi_qiskit.secret import Secret
 
 _LONGEST_TAG = 100
 _log = logging.getLogger(__name__)
+_texts: deque[tuple[DeviceSpec, str]] = deque(maxlen=8)  # of the backends in use, as JSON
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Recorder:
         try:
             opening = {"name": self.name, "device": self.device, "options": self.options}
             call, circuits = saved()
-            inputs = Inputs(opening, spec_json.dumps(spec), call, circuits)
+            inputs = Inputs(opening, _text_of(spec), call, circuits)
             return Ledger(journal_at(self.place), row, inputs)
         except (JournalError, ConfigError) as error:
             complain(error)
@@ -90,9 +92,19 @@ class Recorder:
             journal = journal_at(self.place)
             if known not in journal.known_calibrations:
                 journal.known_calibrations.add(known)
-                journal.keep_calibration(self.name, self.device, spec, spec_json.dumps(spec))
+                journal.keep_calibration(self.name, self.device, spec, _text_of(spec))
         except (JournalError, ConfigError) as error:
             _log.warning("the calibration of %s is not kept: %s", self.name, error)
+
+
+def _text_of(spec: DeviceSpec) -> str:
+    """Return a snapshot as JSON. A backend hands over the same one until it is refreshed."""
+    for known, text in tuple(_texts):
+        if known is spec:
+            return text
+    text = spec_json.dumps(spec)
+    _texts.append((spec, text))
+    return text
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
