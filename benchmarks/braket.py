@@ -16,6 +16,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -33,6 +34,7 @@ from qdmi_qiskit import bits
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.braket import driver
 from qdmi_qiskit.devices.braket.outcome import packed, read
+from qdmi_qiskit.provider import QDMIProvider
 from qdmi_qiskit.testing.braket_service.rehearse import separate
 
 RATE_ALONE = (100 - 40) / 20  # seconds that 20/s with a burst of 40 takes for 100 tasks
@@ -152,16 +154,22 @@ def submission() -> Iterator[Race]:
         if not isinstance(outcome, str):
             assert set(outcome.result().get_counts()) <= {"00", "11"}
 
-    yield Race(
-        "submitting a Bell circuit",
-        "boto3 create_quantum_task",
-        lambda: backend.run(bell, shots=10),
-        bare,
-        check,
-        limit=1.2,
-        rounds=21,
-        calls=20,
-    )
+    kept = QDMIProvider().get_backend("braket:sv1", s3="s3://amazon-braket-lab/tasks")
+    kept.session._transport._paced.wait = lambda: None  # noqa: SLF001
+    for work, device, limit in (
+        ("submitting a Bell circuit", backend, 1.2),
+        ("the same, kept in the journal", kept, None),  # two commits to the disk; no promise
+    ):
+        yield Race(
+            work,
+            "boto3 create_quantum_task",
+            partial(device.run, bell, shots=10),
+            bare,
+            check,
+            limit=limit,
+            rounds=21,
+            calls=20,
+        )
 
 
 def many(console: Console) -> None:
@@ -200,7 +208,7 @@ def main(words: list[str]) -> None:
                 continue
             for race in group():
                 got = run(race)
-                missed = "" if got.ratio <= race.limit else f"  MISSED {race.limit:.3g}"
+                missed = "" if got.met else f"  MISSED {race.limit:.3g}"
                 console.print(
                     f"{got.work}, ours / {got.against}: {got.ratio:.4f} "
                     f"[{got.quartiles[0]:.4f}-{got.quartiles[1]:.4f}], ours "

@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 import boto3
+from botocore import __version__ as botocore_version
 from botocore import exceptions as wire
 from botocore.config import Config
 from botocore.loaders import create_loader
@@ -37,6 +38,7 @@ _RATE, _BURST = 20.0, 40  # CreateQuantumTask, documented default quota of an ac
 _CONNECTIONS = 32
 _PLACE = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # as in the SDK
 _PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.1, 5.0, 120.0
+_NAME = f"qdmi-qiskit Boto3/{boto3.__version__} Botocore/{botocore_version}"
 _TOLD = {  # what every answer has; without it, it is none
     "create_quantum_task": "quantumTaskArn",
     "get_device": "deviceCapabilities",
@@ -126,7 +128,7 @@ class Transport:
             max_pool_connections=_CONNECTIONS,
             connect_timeout=min(self._options.timeout, 10.0),
             read_timeout=self._options.timeout,
-            user_agent_extra="qdmi-qiskit",
+            user_agent=_NAME,  # botocore would put a longer one together anew for each call
             parameter_validation=False,  # the options were checked, and the service checks all
         )
         return self._session.client(service, endpoint_url=endpoint, config=config)
