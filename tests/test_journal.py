@@ -377,7 +377,7 @@ def test_work_goes_on_without_a_journal_in_a_place_that_is_none(tmp_path):
 
 def test_work_goes_on_while_another_process_locks_the_journal(path, monkeypatch):
     noted(journal_at(path), "a")
-    monkeypatch.setattr("qdmi_qiskit.journal.writer.PATIENCE", 0.2)
+    monkeypatch.setattr("qdmi_qiskit.journal.file.PATIENCE", 0.2)
     journal_at(path).close()
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")

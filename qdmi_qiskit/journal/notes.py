@@ -14,6 +14,7 @@ from qdmi_qiskit.errors import (
     JobFailedError,
     JournalError,
 )
+from qdmi_qiskit.journal.ahead import Ahead
 from qdmi_qiskit.journal.chunks import Ended, Kept, Sent, failed_parts, patched
 from qdmi_qiskit.journal.packing import LARGEST, pack_shots, unpack_shots
 from qdmi_qiskit.journal.rows import ChunkRow, Step
@@ -39,6 +40,7 @@ class Notes:
         self._chunks: Sequence[Chunk] = ()
         self._lock = threading.Lock()
         self._unsent = self._undone = 0
+        self._ahead = Ahead()
         self._looked, self._seen = -_LOOK, list[ChunkRow]()
 
     @property

@@ -8,6 +8,7 @@ again; else it is looked for, or the user is asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 
 from qdmi_qiskit.device import Job, Session
@@ -21,6 +22,7 @@ from qdmi_qiskit.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from qdmi_qiskit.journal.ahead import Ahead
 from qdmi_qiskit.journal.chunks import Elsewhere, Ended, Sent
 from qdmi_qiskit.journal.notes import Notes, is_whole
 from qdmi_qiskit.journal.rows import ChunkRow, Intent, Step
@@ -72,6 +74,11 @@ class Stage(Notes):
             for number, row in enumerate(self.rows):
                 if _prepare_again(row):
                     self._note(number)
+        self._ahead = Ahead(
+            number
+            for number, row in enumerate(self.rows)
+            if row.step is Step.PLANNED and row.attempt == 0
+        )
         self._unsent = len(self.rows)
         self._undone = sum(row.step is not Step.DONE for row in self.rows)
         if not self.rows:
@@ -151,8 +158,7 @@ class Stage(Notes):
                 row.step, row.job = Step.SENT, job_id
                 self._note(number)
                 return self.followed(number, tasks)
-            row.step = Step.PLANNED
-            self._note(number)
+            self._unmark(number)
         return self._sent_now(number)
 
     def _searched(self, row: ChunkRow, intent: Intent) -> str | None:
@@ -190,8 +196,7 @@ class Stage(Notes):
             error.add_note(f"noted in the journal: QDMIProvider().job({self.run_id!r})")
             raise
         except UnavailableError:  # nothing was queued
-            row.step = Step.PLANNED
-            self._note(number)
+            self._unmark(number)
             raise
         except QdmiError as error:
             self.note_ended(number, Step.FAILED, str(error), {})
@@ -207,13 +212,18 @@ class Stage(Notes):
         return found
 
     def _claim(self, number: int) -> None:
-        """Note that a chunk goes out now, and wait until that is on the disk."""
+        """Note that a chunk goes out now, and wait until that survives."""
         row, ledger = self.rows[number], self._ledger
         if row.step is Step.SENT:  # of a process that ended, and took it along
-            row.step = Step.PLANNED
-            self._note(number)
+            self._unmark(number)
         try:
-            ours = ledger.journal.note_sending(ledger.number, self._number, number)
+            ours = ledger.journal.note_sending(
+                ledger.number,
+                self._number,
+                number,
+                told=partial(self._ahead.marked, number),
+                early=self._ahead.may_go(number),
+            )
         except JournalError as error:
             ledger.lost = True
             complain(error)
@@ -224,6 +234,14 @@ class Stage(Notes):
                 "again in a moment"
             )
         row.step = Step.SENDING
+
+    def _unmark(self, number: int) -> None:
+        """Note that a chunk is not sent after all."""
+        row = self.rows[number]
+        if row.attempt == 0:
+            self._ahead.unmarked(number)
+        row.step = Step.PLANNED
+        self._note(number)
 
     def _count_sent(self) -> None:
         with self._lock:

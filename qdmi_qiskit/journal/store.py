@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,8 @@ from typing import Any
 
 from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
 from qdmi_qiskit.journal import owner
+from qdmi_qiskit.journal.ahead import suspect
+from qdmi_qiskit.journal.file import connect, failure, is_shared
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, step_of, time_of
 from qdmi_qiskit.journal.statements import (
     SELECT_RUNS,
@@ -28,7 +30,7 @@ from qdmi_qiskit.journal.statements import (
     spec_of,
     table,
 )
-from qdmi_qiskit.journal.writer import Writer, connect, failure
+from qdmi_qiskit.journal.writer import Writer
 from qdmi_qiskit.model import DeviceSpec, JobStatus
 
 _LARGEST_TEXT = 1 << 28  # bytes of circuits or of a spec, unpacked
@@ -195,6 +197,8 @@ class Journal:
             ).fetchone() or (None, None)
             if owner.is_alive(held, beat):
                 return str(held)
+            if owner.lost_power(held) and not is_shared(self.path):
+                suspect(connection, run)
             connection.execute(
                 "UPDATE runs SET owner = ?, beat = ? WHERE number = ?", (lease, time.time(), run)
             )
@@ -257,8 +261,23 @@ class Journal:
             row = connection.execute(query, (run, stage, number)).fetchone()
         return None if row is None else row[0]
 
-    def note_sending(self, run: int, stage: int, number: int) -> bool:
+    def note_sending(
+        self,
+        run: int,
+        stage: int,
+        number: int,
+        *,
+        told: Callable[[], object] | None = None,
+        early: bool = False,
+    ) -> bool:
         """Note, before the first byte goes out, that a chunk is being sent.
+
+        Args:
+            run: Its number.
+            stage: Of the run.
+            number: Of the chunk.
+            told: Called once the note is on the disk.
+            early: Do not wait for that; see `Ahead`.
 
         Returns:
             False if somebody else has begun to.
@@ -271,7 +290,7 @@ class Journal:
             )
             return connection.execute(query, (run, stage, number)).rowcount == 1
 
-        return bool(self._writer.do(claim))
+        return bool(self._writer.do(claim, told=told, early=early))
 
     def note(
         self,

@@ -1,8 +1,8 @@
 """One thread that writes: what waits while the disk is busy goes into the next transaction.
 
-A commit waits for the disk (`synchronous=FULL`), because a note that a submission is under way
-must survive a power cut. Eight threads that send then share one wait instead of queueing for
-eight.
+Whoever waits for a note waits for the disk: what was noted survives a power cut. Eight threads that
+send share one such wait instead of queueing for eight. `ahead.py` says which notes may be waited
+for only until they survive the death of the process; the disk has them before the next is taken.
 """
 
 from __future__ import annotations
@@ -22,82 +22,17 @@ from typing import Any
 from weakref import WeakSet
 
 from qdmi_qiskit.errors import JournalError
+from qdmi_qiskit.journal.file import Disk, connect, failure
 from qdmi_qiskit.journal.owner import BEAT
-from qdmi_qiskit.journal.schema import migrate
 
 _log = logging.getLogger(__name__)
-
-PATIENCE = 10.0
-"""Seconds to wait for another process that writes."""
 
 _LINGER = 0.001  # seconds that a note waits for company
 
 Operation = Callable[[sqlite3.Connection], Any]
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file, making it where it is missing, for its owner alone.
-
-    Raises:
-        JournalError: It cannot be opened, or is no journal.
-    """
-    try:
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        elif path.stat().st_mode & 0o077 and path.stat().st_uid == os.getuid():
-            path.chmod(0o600)
-        connection = sqlite3.connect(
-            path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-        )
-    except (OSError, sqlite3.Error) as error:
-        raise failure(path, error) from error
-    try:
-        if not connection.execute("PRAGMA page_count").fetchone()[0]:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if is_shared(path) else 'WAL'}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        migrate(connection)
-    except (sqlite3.Error, JournalError) as error:
-        connection.close()
-        raise failure(path, error) from error
-    return connection
-
-
-def failure(path: Path, error: Exception) -> JournalError:
-    """Return our error for one of SQLite's or the system's."""
-    text = str(error)
-    if isinstance(error, sqlite3.OperationalError) and "locked" in text:
-        return JournalError(
-            f"the journal {path} is locked by another process for more than {PATIENCE:.0f} s: "
-            "try again, or name another file in $QDMI_JOURNAL"
-        )
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return JournalError(
-            f"the journal {path} is damaged ({text}): move it away, and a new one is begun"
-        )
-    return JournalError(
-        f"the journal {path} cannot be used ({text}): check it, or name another file in "
-        "$QDMI_JOURNAL (off: none)"
-    )
-
-
-def is_shared(path: Path) -> bool:
-    """Return whether the file lies on a file system of several hosts, where WAL does not work."""
-    kinds = ("nfs", "lustre", "gpfs", "cifs", "smb", "beegfs", "afs", "ceph", "fuse.sshfs", "9p")
-    best, found = -1, ""
-    try:
-        where = str(path.parent.resolve())
-        for line in Path("/proc/mounts").read_text(errors="replace").splitlines():
-            _, mount, kind, *_ = line.split(" ")
-            inside = where == mount or where.startswith(mount.rstrip("/") + "/")
-            if inside and len(mount) >= best:
-                best, found = len(mount), kind
-    except (OSError, ValueError):
-        return False
-    return found.startswith(kinds)
+Told = Callable[[], object]
+_Note = tuple[Operation, Future[Any] | None, Told | None, bool]
+"""What to write; who waits; whom to tell once the disk has it; whether who waits waits for that."""
 
 
 class Writer:
@@ -110,7 +45,7 @@ class Writer:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._waiting: deque[tuple[Operation, Future[Any] | None]] = deque()
+        self._waiting: deque[_Note] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = self._complained = self._busy = False
@@ -118,16 +53,21 @@ class Writer:
 
     def put(self, operation: Operation) -> None:
         """Write soon; that it failed is only warned of."""
-        self._append(operation, None)
+        self._append((operation, None, None, True))
 
-    def do(self, operation: Operation) -> Any:
+    def do(self, operation: Operation, *, told: Told | None = None, early: bool = False) -> Any:
         """Write, wait until it is on the disk, and return what `operation` returned.
+
+        Args:
+            operation: What to write.
+            told: Called by the thread that writes once the disk has it.
+            early: Return as soon as it survives the death of the process, where that is sooner.
 
         Raises:
             JournalError: It cannot be written.
         """
         future: Future[Any] = Future()
-        self._append(operation, future)
+        self._append((operation, future, told, not early))
         return future.result()
 
     def flush(self) -> None:
@@ -145,11 +85,11 @@ class Writer:
         if self._thread is not None:
             self._thread.join()
 
-    def _append(self, operation: Operation, future: Future[Any] | None) -> None:
+    def _append(self, note: _Note) -> None:
         if self._pid != os.getpid():
             self._begin()
         with self._wake:
-            self._waiting.append((operation, future))
+            self._waiting.append(note)
             if self._thread is None or not self._thread.is_alive():
                 self._closed = False
                 self._thread = threading.Thread(
@@ -160,26 +100,30 @@ class Writer:
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
+        disk: Disk | None = None
         try:
             while batch := self._next():
-                if connection is None:
+                if connection is None or disk is None:
                     connection = self._connected(batch)
-                if connection is not None:
-                    self._transact(connection, batch)
+                    disk = None if connection is None else Disk(connection, self.path)
+                if connection is not None and disk is not None:
+                    self._transact(connection, disk, batch)
                 self._busy = False
         finally:
+            if disk is not None:
+                disk.close()
             if connection is not None:
                 connection.close()
 
-    def _next(self) -> list[tuple[Operation, Future[Any] | None]]:
+    def _next(self) -> list[_Note]:
         with self._wake:
             while not self._waiting:
                 if self._closed:
                     self._thread = None
                     return []
                 if not self._wake.wait(BEAT) and self.beats:
-                    self._waiting.append((self._beat, None))
-            if not self._closed and all(future is None for _, future in self._waiting):
+                    self._waiting.append((self._beat, None, None, True))
+            if not self._closed and all(future is None for _, future, _, _ in self._waiting):
                 self._wake.wait(_LINGER)  # whoever noted a job is about to claim the next one
             batch = list(self._waiting)
             self._waiting.clear()
@@ -191,23 +135,21 @@ class Writer:
         rows = [(now, number) for number in list(self.beats)]
         connection.executemany("UPDATE runs SET beat = ? WHERE number = ?", rows)
 
-    def _connected(
-        self, batch: list[tuple[Operation, Future[Any] | None]]
-    ) -> sqlite3.Connection | None:
+    def _connected(self, batch: list[_Note]) -> sqlite3.Connection | None:
         try:
             return connect(self.path)
         except JournalError as error:
-            for _, future in batch:
+            for _, future, _, _ in batch:
                 self._fail(future, error)
             return None
 
-    def _transact(
-        self, connection: sqlite3.Connection, batch: list[tuple[Operation, Future[Any] | None]]
-    ) -> None:
+    def _transact(self, connection: sqlite3.Connection, disk: Disk, batch: list[_Note]) -> None:
         outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
+        later = disk.later and not any(future and waits for _, future, _, waits in batch)
         try:
+            disk.wait(not later)
             connection.execute("BEGIN IMMEDIATE")
-            for operation, future in batch:
+            for operation, future, _, _ in batch:
                 if future is None:
                     operation(connection)
                     continue
@@ -224,7 +166,7 @@ class Writer:
                 connection.execute("ROLLBACK")
             ours = error if isinstance(error, JournalError) else failure(self.path, error)
             ours.__cause__ = error if ours is not error else None
-            for _, future in batch:
+            for _, future, _, _ in batch:
                 self._fail(future, ours)
             return
         for future, value, problem in outcomes:
@@ -232,6 +174,15 @@ class Writer:
                 future.set_result(value)
             else:
                 future.set_exception(problem)
+        if later:
+            try:
+                disk.sync()
+            except OSError as error:
+                self._fail(None, failure(self.path, error))
+                return
+        for _, _, told, _ in batch:
+            if told is not None:
+                told()
 
     def _fail(self, future: Future[Any] | None, error: JournalError) -> None:
         if future is not None:
