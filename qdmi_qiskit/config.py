@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,6 +249,8 @@ def _variables(
 
 def _parsed(text: str) -> object:
     """Return a TOML scalar or array, else the text itself."""
+    import tomllib  # only where a variable or a file is
+
     try:
         document = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

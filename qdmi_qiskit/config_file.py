@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,6 +88,8 @@ def _document(path: Path, content: bytes) -> dict[str, object]:
         raise ConfigError(
             f"{path} is not UTF-8 text (byte {error.start}); wanted a TOML file of profiles"
         ) from None
+    import tomllib  # a machine without a file of profiles does without
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -18,7 +18,6 @@ A wait that takes too long raises the built-in `TimeoutError`; the job keeps run
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class QdmiError(Exception):
@@ -89,6 +88,8 @@ def did_you_mean(got: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["shots", "seed"])
     '; known: seed, shots'
     """
+    from difflib import get_close_matches  # only whoever errs needs it
+
     names = sorted(known)
     near = get_close_matches(got.lower(), names, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names) or 'none'}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from qdmi_qiskit.devices.native.channel import Channel
 from qdmi_qiskit.devices.native.library import library
 from qdmi_qiskit.devices.native.manifests import Entry, entries
-from qdmi_qiskit.devices.native.options import NativeOptions, job_settings, session_settings
 from qdmi_qiskit.devices.native.profiles import profile_of
 from qdmi_qiskit.devices.native.session import NativeSession
+from qdmi_qiskit.devices.native.settings import job_settings, session_settings
 from qdmi_qiskit.devices.native.words import DeviceProperty, SessionParameter
 from qdmi_qiskit.errors import ConfigError, did_you_mean
-from qdmi_qiskit.options import parse
 
 _INSTALL = "pip install mqt-core, iqm-qdmi or amazon-braket-qdmi, or give library= and prefix="
 
@@ -24,32 +24,43 @@ class NativeDriver:
 
     def open(self, locator: str, **options: object) -> NativeSession:
         """Return a session on one device."""
-        parsed = parse(NativeOptions, options, device="native")
-        entry = _entry(locator, parsed)
+        said = _checked(options)
+        entry = _entry(locator, said)
         found = library(entry.library, entry.prefix)
         profile = profile_of(entry.prefix, programs=found.programs)
-        if parsed.bit_order is not None:
-            profile = replace(profile, bit_order=parsed.bit_order)
-        settings = session_settings(parsed, entry, profile)
+        if "bit_order" in said:
+            profile = replace(profile, bit_order=said["bit_order"])
+        settings = session_settings(said, entry, profile)
         channel = Channel(found, settings)
-        if parsed.child is not None:
-            channel = _child(channel, settings, parsed.child)
+        if "child" in said:
+            channel = _child(channel, settings, said["child"])
         try:
             name = locator or str(channel.device(DeviceProperty.NAME) or entry.prefix)
         except BaseException:
             channel.close()
             raise
-        most = parsed.num_qubits or profile.most_sites
-        return NativeSession(channel, name, profile, job_settings(parsed), most)
+        most = said.get("num_qubits", profile.most_sites)
+        return NativeSession(channel, name, profile, job_settings(said), most)
 
     def names(self, **_options: object) -> Sequence[str]:
         """List the ids of all manifests; loads no library."""
         return tuple(sorted(key for key, entry in entries().items() if entry.enabled))
 
 
-def _entry(locator: str, options: NativeOptions) -> Entry:
-    if options.library is not None and options.prefix is not None:
-        return Entry(locator, options.library, options.prefix)
+def _checked(options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the options that were given, of the types of `NativeOptions`."""
+    if not options:
+        return {}
+    from qdmi_qiskit.devices.native.options import NativeOptions
+    from qdmi_qiskit.options import parse
+
+    parsed = parse(NativeOptions, options, device="native")
+    return {name: value for name, value in parsed if value is not None}
+
+
+def _entry(locator: str, options: Mapping[str, Any]) -> Entry:
+    if "library" in options:
+        return Entry(locator, options["library"], options["prefix"])
     known = {key: entry for key, entry in entries().items() if entry.enabled}
     if locator not in known:
         if not known:

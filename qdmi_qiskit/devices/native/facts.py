@@ -152,7 +152,6 @@ def facts_from(
     asked = handles if most is None else handles[:most]
     flat = channel.device(DeviceProperty.COUPLINGMAP)
     coupling = None if flat is None else _tuples(channel, flat, 2, where, "the coupling map")
-    formats = channel.device(DeviceProperty.SUPPORTEDPROGRAMFORMATS) or ()
     sites = _sites(channel, asked)
     return RawDevice(
         values,
@@ -162,12 +161,16 @@ def facts_from(
             for handle in channel.device(DeviceProperty.OPERATIONS) or ()
         ),
         None if coupling is None else tuple((a, b) for a, b in coupling),
-        tuple(
-            ProgramFormat(each) for each in formats if each in ProgramFormat.__members__.values()
-        ),
+        formats_of(channel),
         len(channel.device(DeviceProperty.CHILDDEVICES) or ()),
         None if calibration is None else channel.device(calibration),
     )
+
+
+def formats_of(channel: Channel) -> tuple[ProgramFormat, ...]:
+    """Ask which formats a device takes; those that QDMI does not know are left out."""
+    said = channel.device(DeviceProperty.SUPPORTEDPROGRAMFORMATS) or ()
+    return tuple(ProgramFormat(each) for each in said if each in ProgramFormat.__members__.values())
 
 
 def _known(values: Mapping[Any, Any]) -> dict[str, Any]:

@@ -1,23 +1,19 @@
-"""Program formats of a device, and who writes them: ourselves, or another plug-in by entry point.
+"""Which program formats of a device can be sent. Knows no circuit, and imports no Qiskit.
 
 A format that is one vendor's own is written by an entry point of group `qdmi_qiskit.qdmi_formats`
-under QDMI's name for it, such as `IQMJSON`. It loads to a `VendorFormat`.
+under QDMI's name for it, such as `IQMJSON`. It loads to a `writers.VendorFormat`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
-from typing import Any, Protocol
+import re
+from collections.abc import Container
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from qdmi_qiskit.devices.native.facts import RawDevice
-from qdmi_qiskit.devices.native.measured import MeasuredWriter
 from qdmi_qiskit.devices.native.profiles import Profile
-from qdmi_qiskit.devices.native.qasm import QasmWriter
-from qdmi_qiskit.devices.native.qpy import QpyWriter
-from qdmi_qiskit.devices.native.spec import Reading
 from qdmi_qiskit.devices.native.words import ProgramFormat
-from qdmi_qiskit.errors import MissingPluginError, RejectedError
+from qdmi_qiskit.errors import RejectedError
 
 GROUP = "qdmi_qiskit.qdmi_formats"
 
@@ -27,107 +23,51 @@ WIRES = {
     "qasm2": ProgramFormat.QASM2,
     "iqm-json": ProgramFormat.IQMJSON,
 }
-"""What can be written, best first, under our names for it."""
+"""What can be sent, best first, under our names for it."""
 
 _OURS = ("qpy", "qasm3", "qasm2")
+_NOTE = re.compile(r"// bits ([\d ]+)\n?\Z")
 
 
-class VendorWriter(Protocol):
-    """Writes circuits for one machine."""
+def offered(formats: Container[ProgramFormat], profile: Profile) -> tuple[str, ...]:
+    """Return our names of a device's formats that somebody here writes, best first.
 
-    def __call__(self, circuit: Any) -> str:
-        """Return a circuit's text."""
-        ...
-
-    def bits(self, payload: str) -> tuple[int, ...]:
-        """Return the classical bit that each character of a shot of that text is."""
-        ...
-
-
-class VendorFormat(Protocol):
-    """What an entry point loads to."""
-
-    def __call__(
-        self,
-        qubits: Sequence[str],
-        places: Mapping[str, Sequence[tuple[str, ...]]],
-        calibration: str,
-    ) -> VendorWriter:
-        """Return the writer for a machine.
-
-        Args:
-            qubits: Names of the qubits, in the order of Qiskit's indices.
-            places: Names of the sites on which each operation acts, by the vendor's names.
-            calibration: Id of the calibration set; empty if unknown.
-        """
-        ...
+    Args:
+        formats: What the device says it takes.
+        profile: What holds for its library.
+    """
+    return tuple(
+        name
+        for name, wire in WIRES.items()
+        if wire in formats and (_told(name, profile) if name in _OURS else points(wire))
+    )
 
 
-class _Missing:
-    """Stands for a writer whose own dependencies are missing."""
-
-    def __init__(self, wire: ProgramFormat, error: ImportError) -> None:
-        self._wire, self._error = wire, error
-
-    def __call__(self, circuit: Any) -> str:
-        raise MissingPluginError(
-            f"programs in {self._wire.name} are written by a plug-in that cannot be imported "
-            f"({self._error}): pip install 'qdmi-qiskit[iqm]'"
-        ) from self._error
-
-    def bits(self, payload: str) -> tuple[int, ...]:
-        raise RejectedError(f"nobody here writes {self._wire.name}")
+def _told(name: str, profile: Profile) -> bool:
+    """Whether outcomes say which bit is which; where bits are left out, a note has to."""
+    return profile.zeroes != "left out" or name == "qasm3"
 
 
-def writers(raw: RawDevice, read: Reading, profile: Profile) -> dict[str, Callable[[Any], Any]]:
-    """Return what writes each format of a device, best first."""
-    # Without a coupling map any qubits do, and a simulator need not hold those that idle.
-    width = len(raw.sites) if raw.coupled else None
-    place = (read.names, read.positions, width)
-    found: dict[str, Callable[[Any], Any]] = {}
-    for name, wire in WIRES.items():
-        if wire not in raw.formats:
-            continue
-        if profile.zeroes == "left out" and name in _OURS:
-            if name == "qasm3":
-                found[name] = MeasuredWriter(*place, version=3)
-        elif name == "qpy":
-            found[name] = QpyWriter(*place)
-        elif name == "qasm3":
-            found[name] = QasmWriter(
-                *place,
-                version=3,
-                zeroes=profile.zeroes,
-                words=profile.words,
-                again=profile.again,
-            )
-        elif name == "qasm2":
-            found[name] = QasmWriter(*place, version=2, again=profile.again)
-        else:
-            vendor = _vendor(wire, raw, read)
-            if vendor is not None:
-                found[name] = vendor
-    return found
+def points(wire: ProgramFormat) -> list[EntryPoint]:
+    """Return who writes a vendor's own format."""
+    return [point for point in entry_points(group=GROUP) if point.name == wire.name]
 
 
-def bits_of(writer: Callable[[Any], Any], payload: Any) -> tuple[int, ...] | None:
-    """Return the classical bit that each character of a shot is; None: they are all there."""
-    order = getattr(writer, "bits", None)
-    found: tuple[int, ...] | None = None if order is None else order(payload)
-    return found
+def note(bits: list[int]) -> str:
+    """Return the last line of a program in OpenQASM that says which bits it measures."""
+    return f"// bits {' '.join(map(str, bits))}"
 
 
-def _vendor(wire: ProgramFormat, raw: RawDevice, read: Reading) -> VendorWriter | None:
-    points = [point for point in entry_points(group=GROUP) if point.name == wire.name]
-    if not points:
-        return None
-    try:
-        make: VendorFormat = points[0].load()
-    except ImportError as error:
-        return _Missing(wire, error)
-    names = [str(site.values.get("name", site.values["index"])) for site in raw.sites]
-    places = {
-        operation.name: [tuple(names[k] for k in place) for place in operation.places or ()]
-        for operation in raw.operations
-    }
-    return make([names[k] for k in read.positions], places, raw.calibration or "")
+def noted(payload: Any) -> tuple[int, ...]:
+    """Return the classical bit that each character of a shot is, the last character first.
+
+    Raises:
+        RejectedError: The text has no such note.
+    """
+    found = _NOTE.search(payload) if isinstance(payload, str) else None
+    if found is None:
+        raise RejectedError(
+            "this library returns measured qubits and not which bits they are, and the program "
+            "does not say: its last line has to be '// bits' and the bit that each is, c[0] first"
+        )
+    return tuple(int(bit) for bit in found[1].split())

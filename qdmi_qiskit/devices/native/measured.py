@@ -7,16 +7,14 @@ the program's last line, a comment.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
 
+from qdmi_qiskit.devices.native.formats import note
 from qdmi_qiskit.devices.native.qasm import QasmWriter
 from qdmi_qiskit.errors import RejectedError
-
-_NOTE = re.compile(r"// bits ([\d ]+)\n?\Z")
 
 
 class MeasuredWriter(QasmWriter):
@@ -37,21 +35,8 @@ class MeasuredWriter(QasmWriter):
         where = [places.get(qubit, -1) for qubit in circuit.qubits]
         head = [f"bit[{len(order)}] c;", f"qubit[{len(places)}] q;"]
         measured = [f"c[{k}] = measure q[{k}];" for k in range(len(order))]
-        note = f"// bits {' '.join(str(bit) for _, bit in order)}"
-        lines = [*head, *self.lines(rest, where), *measured, note]
+        lines = [*head, *self.lines(rest, where), *measured, note([bit for _, bit in order])]
         return "\n".join(["OPENQASM 3.0;", *lines, ""])
-
-    @staticmethod
-    def bits(payload: Any) -> tuple[int, ...]:
-        """Return the classical bit that each character of a shot is, the last character first.
-
-        Raises:
-            RejectedError: The text is none of ours.
-        """
-        found = _NOTE.search(payload) if isinstance(payload, str) else None
-        if found is None:
-            raise RejectedError("this program does not say which bits it measures: it is not ours")
-        return tuple(int(bit) for bit in found[1].split())
 
 
 def _split(circuit: QuantumCircuit) -> tuple[dict[Any, int], QuantumCircuit]:

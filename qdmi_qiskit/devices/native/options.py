@@ -1,23 +1,16 @@
-"""What can be said about a native device, checked before any library is loaded."""
+"""What can be said about a native device, checked before any library is loaded.
+
+Only whoever gives an option imports this module: pydantic takes longer than a simulator's job.
+"""
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from pydantic import Field, model_validator
 
-from qdmi_qiskit.devices.native.manifests import PARAMETERS, Entry
-from qdmi_qiskit.devices.native.profiles import BitOrder, Profile
-from qdmi_qiskit.devices.native.words import JobParameter, SessionParameter
-from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.devices.native.profiles import BitOrder
+from qdmi_qiskit.devices.native.settings import Custom
 from qdmi_qiskit.options import DeviceOptions
 from qdmi_qiskit.secret import Secret
-
-Custom = str | int | Secret | None
 
 
 class NativeOptions(DeviceOptions):
@@ -58,16 +51,16 @@ class NativeOptions(DeviceOptions):
     username: str | None = None
     password: Secret | None = None
     device_config: str | None = None
-    custom1: Custom = None
-    custom2: Custom = None
-    custom3: Custom = None
-    custom4: Custom = None
-    custom5: Custom = None
-    job_custom1: Custom = None
-    job_custom2: Custom = None
-    job_custom3: Custom = None
-    job_custom4: Custom = None
-    job_custom5: Custom = None
+    custom1: Custom | None = None
+    custom2: Custom | None = None
+    custom3: Custom | None = None
+    custom4: Custom | None = None
+    custom5: Custom | None = None
+    job_custom1: Custom | None = None
+    job_custom2: Custom | None = None
+    job_custom3: Custom | None = None
+    job_custom4: Custom | None = None
+    job_custom5: Custom | None = None
     child: int | None = Field(default=None, ge=0)
     bit_order: BitOrder | None = None
     num_qubits: int | None = Field(default=None, ge=1)
@@ -77,74 +70,3 @@ class NativeOptions(DeviceOptions):
         if (self.library is None) is not (self.prefix is None):
             raise ValueError("library and prefix belong together: give both or neither")
         return self
-
-
-def session_settings(
-    options: NativeOptions, entry: Entry, profile: Profile
-) -> dict[SessionParameter, bytes]:
-    """Return session parameters as the library wants them; what an option says wins.
-
-    Secrets are read here, and kept nowhere.
-
-    Raises:
-        ConfigError: A value is none that the library takes.
-    """
-    given: dict[SessionParameter, Custom] = {
-        PARAMETERS[key]: value for key, value in entry.session.items()
-    }
-    for key, parameter in PARAMETERS.items():
-        value = getattr(options, key.replace("-", "_"))
-        if value is not None:
-            given[parameter] = value
-    _configure(given, options.device_config, entry.config, profile)
-    return {
-        parameter: _bytes(value, profile.custom.get(parameter), parameter.name.lower())
-        for parameter, value in given.items()
-        if value is not None
-    }
-
-
-def job_settings(options: NativeOptions) -> dict[JobParameter, bytes]:
-    """Return the vendor's own job parameters that an option sets."""
-    found = {}
-    for k in range(1, 6):
-        value: Custom = getattr(options, f"job_custom{k}")
-        if value is not None:
-            found[JobParameter[f"CUSTOM{k}"]] = _bytes(value, None, f"job_custom{k}")
-    return found
-
-
-def _configure(
-    given: dict[SessionParameter, Custom],
-    option: str | None,
-    config: Mapping[str, Any],
-    profile: Profile,
-) -> None:
-    if option is not None:
-        config = {"file": str(Path(option).expanduser().absolute())}
-    if not config:
-        return
-    if profile.config is None:
-        raise ConfigError("this library takes no device configuration: leave device_config out")
-    inline, file = profile.config
-    if "file" in config:
-        given.setdefault(file, str(config["file"]))
-    else:
-        content = config.get("inline")
-        given.setdefault(inline, content if isinstance(content, str) else json.dumps(content))
-
-
-def _bytes(value: Custom, kind: str | None, name: str) -> bytes:
-    if isinstance(value, Secret):
-        value = value.reveal()
-    if kind == "uint":
-        try:
-            return struct.pack("=Q", int(str(value)))
-        except (ValueError, struct.error):
-            raise ConfigError(
-                f"{name} is no whole number of 64 bits, which the library wants"
-            ) from None
-    text = str(value)
-    if "\0" in text:
-        raise ConfigError(f"{name} contains a NUL")
-    return text.encode() + b"\0"

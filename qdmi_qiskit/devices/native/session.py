@@ -11,8 +11,8 @@ from typing import Any
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.native.channel import Channel, release
-from qdmi_qiskit.devices.native.facts import RawDevice, facts_from
-from qdmi_qiskit.devices.native.formats import WIRES, bits_of, writers
+from qdmi_qiskit.devices.native.facts import RawDevice, facts_from, formats_of
+from qdmi_qiskit.devices.native.formats import WIRES, noted, offered
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
@@ -72,19 +72,23 @@ class NativeSession(Session):
         return reading(self.raw, self._profile)
 
     @cached_property
-    def _writers(self) -> Mapping[str, Callable[[Any], Any]]:
-        return writers(self.raw, self._reading, self._profile)
+    def _formats(self) -> tuple[str, ...]:
+        return offered(formats_of(self._channel), self._profile)
+
+    @cached_property
+    def _cancels(self) -> bool:
+        return bool(self._formats) and cancels(self._channel)
 
     @cached_property
     def _capabilities(self) -> Capabilities:
-        formats = tuple(self._writers)
+        formats = self._formats
         wire = WIRES[formats[0]] if formats else None
         library = self._channel.library
         return Capabilities(
             formats=formats,
             max_executables=1 if wire is None else most_programs(self._channel, wire),
             ordered_shots=self._profile.ordered,
-            cancel=wire is not None and cancels(self._channel),
+            cancel=self._cancels,
             retrieve=wire is not None and library.retrieves and self._retrieves(),
             seeds=wire is not None and self._profile.seed and takes_seed(self._channel),
         )
@@ -100,13 +104,17 @@ class NativeSession(Session):
             return True
         return True
 
-    @property
+    @cached_property
     def gates(self) -> Mapping[str, Any]:
-        return self._reading.gates
+        from qdmi_qiskit.devices.native.gates import gates_of  # Qiskit: only for its circuits
 
-    @property
+        return gates_of(self._reading.operations)
+
+    @cached_property
     def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
-        return self._writers
+        from qdmi_qiskit.devices.native.writers import writers  # as above
+
+        return writers(self.raw, self._reading, self._profile)
 
     def spec(self) -> DeviceSpec:
         with self._lock:
@@ -124,7 +132,7 @@ class NativeSession(Session):
     def refresh(self) -> None:
         with self._lock:
             self._raw = None
-            for name in ("_reading", "_writers", "_capabilities"):
+            for name in ("_reading", "_formats", "_cancels", "_capabilities", "gates", "encoders"):
                 self.__dict__.pop(name, None)
 
     def status(self) -> DeviceState:
@@ -165,11 +173,15 @@ class NativeSession(Session):
             for part in parts:
                 part.handle.call("device_job_cancel")
             raise
-        return NativeJob(parts, order, cancels=self._capabilities.cancel, here=self._profile.here)
+        return NativeJob(parts, order, cancels=self._cancels, here=self._profile.here)
 
     def _wanted(self, task: Task) -> Wanted:
         program = task.program
-        bits = bits_of(self._writers[program.format], program.payload)
+        bits: tuple[int, ...] | None = None
+        if WIRES[program.format] is ProgramFormat.IQMJSON:
+            bits = self.encoders[program.format].bits(program.payload)  # type: ignore[attr-defined]
+        elif self._profile.zeroes == "left out":
+            bits = noted(program.payload)
         return Wanted(task.shots, program.num_bits, bits)
 
     def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:
@@ -181,7 +193,7 @@ class NativeSession(Session):
                 f"and {shots}"
             )
         name = formats.pop()
-        if name not in self._writers:
+        if name not in self._formats:
             raise UnsupportedError(f"{self._name} takes no programs in {name}")
         return WIRES[name]
 
@@ -200,7 +212,7 @@ class NativeSession(Session):
             shots = handle.ask(JobProperty.SHOTSNUM)
             parts.append(Part(handle, [Wanted(shots, None)] * number))
         order = self._profile.bit_order or "highest_first"
-        return NativeJob(parts, order, cancels=self._capabilities.cancel, here=self._profile.here)
+        return NativeJob(parts, order, cancels=self._cancels, here=self._profile.here)
 
     def close(self) -> None:
         self._channel.close()

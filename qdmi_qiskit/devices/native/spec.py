@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qiskit.circuit import Gate, Parameter
-from qiskit.circuit.controlflow import get_control_flow_name_mapping
-from qiskit.circuit.library import MCPhaseGate, MCXGate, get_standard_gate_name_mapping
-
 from qdmi_qiskit.devices.native.facts import RawDevice, RawOperation, RawSite
 from qdmi_qiskit.devices.native.profiles import GATES, Profile
+from qdmi_qiskit.devices.native.standard import CONTROL_FLOW, STANDARD, VARIADIC
 from qdmi_qiskit.errors import UnsupportedError
 from qdmi_qiskit.model import Calibration, Capabilities, DeviceSpec, Figures, Operation, Site
 
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "ps": 1e-12}
-_VARIADIC = {"mcx": MCXGate, "mcphase": MCPhaseGate}
 _IMPLICIT = frozenset({"barrier"})
 _WRITTEN = frozenset({"if_else"})
 """Control flow that our writers have words for."""
@@ -32,14 +28,12 @@ class Reading:
         operations: What acts on them.
         positions: Where each qubit is in the device's list of sites.
         names: The device's name for each of Qiskit's.
-        gates: Instructions that Qiskit's standard library does not have.
     """
 
     sites: tuple[Site, ...]
     operations: tuple[Operation, ...]
     positions: tuple[int, ...]
     names: Mapping[str, str]
-    gates: Mapping[str, Any]
 
 
 def reading(raw: RawDevice, profile: Profile) -> Reading:
@@ -59,7 +53,7 @@ def reading(raw: RawDevice, profile: Profile) -> Reading:
     scale = _seconds(raw.values)
     positions = _qubits(raw, profile)
     index = {position: k for k, position in enumerate(positions)}
-    operations, names, gates = [], dict[str, str](), dict[str, Any]()
+    operations, names = [], dict[str, str]()
     for operation in raw.operations:
         name = _name(operation, profile)
         if name in profile.wrong:
@@ -67,20 +61,17 @@ def reading(raw: RawDevice, profile: Profile) -> Reading:
         if name in names:  # listed twice, or under two names: the first counts
             continue
         names[name] = operation.name
-        gate = _gate(name, operation)
-        if gate is None or name in _IMPLICIT:
+        if name in _IMPLICIT or not _expressible(name, operation):
             continue
         found = _operation(name, operation, raw, index, scale)
         if found is not None:
             operations.append(found)
-            if name not in get_standard_gate_name_mapping() and name not in _WRITTEN:
-                gates[name] = gate
     if "measure" not in names:  # part of every format that there is
         names["measure"] = "measure"
         operations.append(Operation("measure", 1))
     names.setdefault("barrier", "barrier")
     sites = tuple(_site(k, raw.sites[position], scale) for k, position in enumerate(positions))
-    return Reading(sites, tuple(operations), positions, names, gates)
+    return Reading(sites, tuple(operations), positions, names)
 
 
 def spec_from(
@@ -122,22 +113,18 @@ def _name(operation: RawOperation, profile: Profile) -> str:
     return profile.names.get(name) or GATES.get(name.lower(), name)
 
 
-def _gate(name: str, operation: RawOperation) -> Any:
-    """Return what stands for an operation in a circuit; None if nothing can."""
-    if name in _VARIADIC:
-        return _VARIADIC[name]
-    if name in _WRITTEN:
-        return get_control_flow_name_mapping()[name]
-    if name in get_control_flow_name_mapping():
-        return None
-    standard = get_standard_gate_name_mapping().get(name)
+def _expressible(name: str, operation: RawOperation) -> bool:
+    """Whether something in a circuit can stand for an operation."""
+    if name in VARIADIC or name in _WRITTEN:
+        return True
+    if name in CONTROL_FLOW:
+        return False
+    standard = STANDARD.get(name)
     size, angles = operation.values.get("qubitsnum"), operation.values.get("parametersnum", 0)
     if standard is not None:
-        fits = (size is None or standard.num_qubits == size) and len(standard.params) == angles
-        return standard if fits or name in ("measure", "reset", "delay") else None
-    if size is None or size < 1 or operation.values.get("iszoned"):
-        return None
-    return Gate(name, int(size), [Parameter(f"p{k}") for k in range(int(angles))])
+        fits = (size is None or standard.num_qubits == size) and len(standard.parameters) == angles
+        return fits or name in ("measure", "reset", "delay")
+    return size is not None and size >= 1 and not operation.values.get("iszoned")
 
 
 def _operation(
@@ -147,17 +134,14 @@ def _operation(
     index: Mapping[int, int],
     scale: float | None,
 ) -> Operation | None:
-    standard = get_standard_gate_name_mapping().get(name)
-    if name in _VARIADIC or name in _WRITTEN:
+    standard = STANDARD.get(name)
+    if name in VARIADIC or name in _WRITTEN:
         return Operation(name, None)
     size = standard.num_qubits if standard is not None else operation.values["qubitsnum"]
-    angles = (
-        tuple(str(getattr(p, "name", p)) for p in standard.params)
-        if standard is not None and name != "delay"
-        else tuple(f"p{k}" for k in range(int(operation.values.get("parametersnum", 0))))
-        if name != "delay"
-        else ()
-    )
+    angles: tuple[str, ...] = ()
+    if name != "delay":
+        own = range(int(operation.values.get("parametersnum", 0)))
+        angles = tuple(f"p{k}" for k in own) if standard is None else standard.parameters
     places = _places(operation, raw, index, int(size))
     if places is None:
         return Operation(name, int(size), angles)
