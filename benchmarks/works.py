@@ -20,7 +20,7 @@ from qiskit_aer.primitives import EstimatorV2 as AerEstimatorV2
 from benchmarks.race import Race
 from qdmi_qiskit import EstimatorV2, QDMIBackend, QDMIProvider, SamplerV2, bits
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.formats import codec
+from qdmi_qiskit.formats import CircuitCodec
 from qdmi_qiskit.model import (
     Capabilities,
     DeviceSpec,
@@ -407,7 +407,7 @@ def format_races() -> Iterator[Race]:
             circuit.cx(a, b)
     circuit.measure(range(8), range(8))
     table = rng.uniform(-3, 3, (50, 334))
-    writer = codec(("qasm3",), {}, lambda c, b: c)
+    writer = CircuitCodec(("qasm3",), {}, lambda c, b: c)
     bound = [circuit.assign_parameters(row) for row in table]
     counter = itertools.count()
 
@@ -502,7 +502,7 @@ def layer_cost() -> tuple[float, float]:
     spec, circuit = session.spec(), QuantumCircuit(2, 2)
     circuit.measure([0, 1], [0, 1])
     request = [Request(circuit, np.empty((1, 0)), 1, 2)]
-    tasks = [Task(codec(("qiskit",), {}, lambda c, b: c).encode(circuit), 1)]
+    tasks = [Task(CircuitCodec(("qiskit",), {}, lambda c, b: c).encode(circuit), 1)]
     full, bare = [], []
     for _ in range(300):
         t0 = time.process_time()

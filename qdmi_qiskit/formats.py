@@ -14,7 +14,6 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
 from qdmi_qiskit.model import Basis, Program, Values
-from qdmi_qiskit.plan import Codec
 from qdmi_qiskit.templates import Template, template
 
 
@@ -142,51 +141,58 @@ def bind(circuit: QuantumCircuit, row: Values) -> QuantumCircuit:
     return circuit.assign_parameters(row.tolist()) if circuit.num_parameters else circuit
 
 
-def codec(
-    formats: tuple[str, ...],
-    extra: Mapping[str, Callable[[Any], Any]],
-    measured: Callable[[QuantumCircuit, Basis], QuantumCircuit],
-    compiled: Compiled | None = None,
-) -> Codec[QuantumCircuit]:
-    """Return what the planner needs to know of circuits for a device.
+class CircuitCodec:
+    """What the planner needs to know of circuits for a device (`plan.Codec`)."""
 
-    Args:
-        formats: The device's program formats, best first.
-        extra: Encoders that only this vendor has.
-        measured: Appends the measurement of a basis, in gates of the device.
-        compiled: What was made of the same circuits before.
-    """
-    encode = encoder(formats, extra)
-    bound = partial(_bound, formats, extra, compiled)
-    return Codec(encode if compiled is None else partial(_once, compiled, encode), bound, measured)
+    __slots__ = ("_compiled", "_measured", "_name", "_write")
 
+    def __init__(
+        self,
+        formats: tuple[str, ...],
+        extra: Mapping[str, Callable[[Any], Any]],
+        measured: Callable[[QuantumCircuit, Basis], QuantumCircuit],
+        compiled: Compiled | None = None,
+    ) -> None:
+        """Write for a device.
 
-def _once(
-    compiled: Compiled, encode: Callable[[QuantumCircuit], Program], circuit: QuantumCircuit
-) -> Program:
-    program: Program = compiled.product(circuit, "program", partial(encode, circuit))
-    return program
+        Args:
+            formats: The device's program formats, best first.
+            extra: Encoders that only this vendor has.
+            measured: Appends the measurement of a basis, in gates of the device.
+            compiled: What was made of the same circuits before.
 
+        Raises:
+            UnsupportedError: We know none of `formats`.
+        """
+        self._name, self._write = chosen(formats, extra)
+        self._measured, self._compiled = measured, compiled
 
-def _bound(
-    formats: tuple[str, ...],
-    extra: Mapping[str, Callable[[Any], Any]],
-    compiled: Compiled | None,
-    circuit: QuantumCircuit,
-    values: Values,
-) -> Iterator[Program]:
-    name, write = chosen(formats, extra)
-    plain = without_phase(circuit)
-    text: Template | None = None
-    if plain.num_parameters and (compiled is not None or len(values) >= _WORTH):
-        make = partial(template, plain, partial(_written, write, name=name))
-        text = make() if compiled is None else compiled.product(circuit, "text", make)
-    if text is not None:
-        for payload in text.texts(values):
-            yield Program(name, payload, circuit.num_clbits)
-    else:
-        for row in values:
-            yield _program(name, write, bind(plain, row))
+    def encode(self, circuit: QuantumCircuit) -> Program:
+        """Make a program of a circuit, its parameters left open."""
+        if self._compiled is None:
+            return _program(self._name, self._write, circuit)
+        make = partial(_program, self._name, self._write, circuit)
+        program: Program = self._compiled.product(circuit, "program", make)
+        return program
+
+    def bound(self, circuit: QuantumCircuit, values: Values) -> Iterator[Program]:
+        """Make one program for each row of values."""
+        name, write, compiled = self._name, self._write, self._compiled
+        plain = without_phase(circuit)
+        text: Template | None = None
+        if plain.num_parameters and (compiled is not None or len(values) >= _WORTH):
+            make = partial(template, plain, partial(_written, write, name=name))
+            text = make() if compiled is None else compiled.product(circuit, "text", make)
+        if text is not None:
+            for payload in text.texts(values):
+                yield Program(name, payload, circuit.num_clbits)
+        else:
+            for row in values:
+                yield _program(name, write, bind(plain, row))
+
+    def measured(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
+        """Append the measurement of a basis to a circuit."""
+        return self._measured(circuit, basis)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from qdmi_qiskit import bits
 from qdmi_qiskit.errors import ProtocolError
 from qdmi_qiskit.model import Bits, Shots
 
+_BYTE = np.dtype(np.uint8)
+
 
 class Shape(NamedTuple):
     """The size of one outcome."""
@@ -115,10 +117,10 @@ class _Growing:
 
 def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:
     points, number = place.points[1] - place.points[0], place.shots[1] - place.shots[0]
-    want = (points, number, bits.num_bytes(shape.num_bits))
-    if shots.bits.shape != want or shots.bits.dtype != np.uint8:
+    found, want = shots.bits, (points, number, bits.num_bytes(shape.num_bits))
+    if found.shape != want or found.dtype != _BYTE:
         raise ProtocolError(
-            f"the device returned bits of shape {shots.bits.shape} and dtype {shots.bits.dtype}, "
+            f"the device returned bits of shape {found.shape} and dtype {found.dtype}, "
             f"expected {want} and uint8: report it to the author of the plug-in"
         )
     valid = shots.valid
@@ -129,12 +131,13 @@ def _checked(shots: Shots, place: Place, shape: Shape) -> Shots:
             f"the device says that {valid.tolist()} of {number} shots are valid at {points} "
             "points: report it to the author of the plug-in"
         )
-    failed = sorted(shots.failures)
-    if failed and (valid is None or failed[0] < 0 or failed[-1] >= points or valid[failed].any()):
-        raise ProtocolError(
-            f"the device says that points {failed} of {points} failed, and not that none of their "
-            "shots is valid: report it to the author of the plug-in"
-        )
+    if shots.failures:
+        failed = sorted(shots.failures)
+        if valid is None or failed[0] < 0 or failed[-1] >= points or valid[failed].any():
+            raise ProtocolError(
+                f"the device says that points {failed} of {points} failed, and not that none of "
+                "their shots is valid: report it to the author of the plug-in"
+            )
     return shots
 
 

@@ -6,9 +6,9 @@ pieces back. Both are pure, and neither knows what a circuit is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -56,19 +56,20 @@ class Chunk(NamedTuple):
 Piece = tuple[Task, Place]
 
 
-@dataclass(frozen=True, slots=True)
-class Codec(Generic[C]):
-    """What the planner needs to know of circuits.
+class Codec(Protocol[C]):
+    """What the planner needs to know of circuits."""
 
-    Attributes:
-        encode: Makes a program of a circuit, its parameters left open.
-        bound: Makes one program for each row of values.
-        measured: Appends the measurement of a basis to a circuit.
-    """
+    def encode(self, circuit: C, /) -> Program:
+        """Make a program of a circuit, its parameters left open."""
+        ...
 
-    encode: Callable[[C], Program]
-    bound: Callable[[C, Values], Iterable[Program]]
-    measured: Callable[[C, Basis], C]
+    def bound(self, circuit: C, values: Values, /) -> Iterable[Program]:
+        """Make one program for each row of values."""
+        ...
+
+    def measured(self, circuit: C, basis: Basis, /) -> C:
+        """Append the measurement of a basis to a circuit."""
+        ...
 
 
 def plan(
@@ -93,16 +94,11 @@ def plan(
     programs: dict[int, Program] = {}
     pieces: list[Piece] = []
     for index, request in enumerate(requests):
-        if not request.writes:
-            continue
-        if request.basis is None or capabilities.bases:
-            asked = request
-        else:
-            circuit = codec.measured(request.circuit, request.basis)
-            asked = replace(request, circuit=circuit, basis=None)
-        pieces += _pieces(index, asked, capabilities, codec, programs, seeds)
+        if request.writes:
+            pieces += _pieces(index, request, capabilities, codec, programs, seeds)
     if len(pieces) == 1:
-        return (_chunk(pieces),)
+        ((task, place),) = pieces
+        return (Chunk((task,), (place,)),)
     return tuple(_pack(pieces, capabilities))
 
 
@@ -113,29 +109,46 @@ def _pieces(
     codec: Codec[C],
     programs: dict[int, Program],
     seeds: Iterator[int] | None,
-) -> Iterator[Piece]:
+) -> Iterable[Piece]:
     if request.shots < caps.min_shots:
         raise ConfigError(
             f"{request.shots} shots asked, but the device takes no fewer than {caps.min_shots} "
             f"per circuit: ask for at least {caps.min_shots}"
         )
-    unlimited = caps.max_shots is None and caps.max_total_shots is None
-    cuts = ((0, request.shots),) if unlimited else _cuts(request.shots, caps)
+    circuit, basis = request.circuit, request.basis
+    if basis is not None and not caps.bases:
+        circuit, basis = codec.measured(circuit, basis), None
+    points = len(request.values)
+    if caps.sweeps and caps.max_shots is caps.max_total_shots is caps.max_executables is None:
+        if not points:
+            return ()
+        program = _encoded(circuit, codec, programs)
+        seed = None if seeds is None else next(seeds)
+        task = Task(program, request.shots, request.values, seed, basis)
+        return ((task, Place(index, (0, points), (0, request.shots))),)
+    cuts = _cuts(request.shots, caps)
     tables: Iterable[tuple[tuple[int, int], Program, Values]]
     if not caps.sweeps:
-        tables = _rows(request, codec)
-    elif caps.max_executables is None and caps.max_total_shots is None:
-        whole = (0, len(request.values))
-        program = _encoded(request.circuit, codec, programs)
-        tables = ((whole, program, request.values),) if whole[1] else ()
+        tables = _rows(circuit, request.values, codec)
     else:
         largest = max(b - a for a, b in cuts)
         fits = None if caps.max_total_shots is None else caps.max_total_shots // largest
-        tables = _sweeps(request, codec, programs, _least(caps.max_executables, fits))
+        most = _least(caps.max_executables, fits)
+        tables = _sweeps(circuit, request.values, codec, programs, most)
+    return _cut_up(index, tables, cuts, basis, seeds)
+
+
+def _cut_up(
+    index: int,
+    tables: Iterable[tuple[tuple[int, int], Program, Values]],
+    cuts: Sequence[tuple[int, int]],
+    basis: Basis | None,
+    seeds: Iterator[int] | None,
+) -> Iterator[Piece]:
     for points, program, values in tables:
         for shots in cuts:
             seed = None if seeds is None else next(seeds)
-            task = Task(program, shots[1] - shots[0], values, seed, request.basis)
+            task = Task(program, shots[1] - shots[0], values, seed, basis)
             yield task, Place(index, points, shots)
 
 
@@ -161,18 +174,18 @@ def _encoded(circuit: C, codec: Codec[C], programs: dict[int, Program]) -> Progr
 
 
 def _sweeps(
-    request: Request[C], codec: Codec[C], programs: dict[int, Program], limit: int | None
+    circuit: C, values: Values, codec: Codec[C], programs: dict[int, Program], limit: int | None
 ) -> Iterator[tuple[tuple[int, int], Program, Values]]:
-    if len(request.values):
-        program = _encoded(request.circuit, codec, programs)
-        for a, b in _ranges(len(request.values), limit):
-            yield (a, b), program, request.values[a:b]
+    if len(values):
+        program = _encoded(circuit, codec, programs)
+        for a, b in _ranges(len(values), limit):
+            yield (a, b), program, values[a:b]
 
 
 def _rows(
-    request: Request[C], codec: Codec[C]
+    circuit: C, values: Values, codec: Codec[C]
 ) -> Iterator[tuple[tuple[int, int], Program, Values]]:
-    for point, program in enumerate(codec.bound(request.circuit, request.values)):
+    for point, program in enumerate(codec.bound(circuit, values)):
         yield (point, point + 1), program, np.empty((1, 0))
 
 

@@ -16,8 +16,8 @@ from qiskit import QuantumCircuit
 
 from qdmi_qiskit import telemetry
 from qdmi_qiskit.device import Job, Session
-from qdmi_qiskit.errors import JobFailedError, ProtocolError, QdmiError
-from qdmi_qiskit.formats import Compiled, codec
+from qdmi_qiskit.errors import JobFailedError, ProtocolError, QdmiError, UnavailableError
+from qdmi_qiskit.formats import CircuitCodec, Compiled
 from qdmi_qiskit.journal import Stage
 from qdmi_qiskit.merge import Shape, lost, merge
 from qdmi_qiskit.model import Basis, DeviceSpec, JobStatus, Shots
@@ -46,7 +46,7 @@ class Run:
         stage: Stage | None = None,
     ) -> None:
         self.key, self.spec = key, spec
-        self._shapes, self._stage = tuple(shapes), stage
+        self._shapes, self._stage = shapes, stage
         self._places = [chunk.places for chunk in chunks]
         self._lock = threading.Lock()
         self._outcome: tuple[Shots, ...] | None = None
@@ -116,8 +116,8 @@ class Run:
 
         Args:
             timeout: Seconds to wait at most.
-            partial: Of a job that failed, was canceled or could not be sent, return no valid
-                shot and the reason, instead of raising it.
+            partial: Of a job that failed, was canceled or could not be sent, return what it
+                finished, and of the rest no valid shot and the reason, instead of raising it.
 
         Raises:
             JobFailedError: A job failed or was canceled.
@@ -129,9 +129,12 @@ class Run:
         with self._lock:
             if self._outcome is None:
                 missing: list[int] = []
-                results = self._gathered(ended, missing, partial=partial)
                 try:
-                    outcome = merge(self._shapes, self._places, results)
+                    if len(ended) == 1 and not partial:  # the short way, at half the cost
+                        outcome = merge(self._shapes, self._places, (self._outcome_of(0, *ended),))
+                    else:
+                        results = self._gathered(ended, missing, partial=partial)
+                        outcome = merge(self._shapes, self._places, results)
                 finally:
                     if self._stage is not None:
                         self._stage.flush()
@@ -145,30 +148,32 @@ class Run:
     def _gathered(
         self, ended: Sequence[JobStatus | None], missing: list[int], *, partial: bool
     ) -> Iterator[tuple[Shots, ...]]:
-        """Yield the outcome of every chunk in order, and note which of them have none."""
-        if len(ended) == 1 and not partial:
-            yield self._outcome_of(0, ended[0])
-            return
+        """Return the outcome of every chunk in order, and note which of them have none."""
 
         def gather(index: int) -> tuple[Shots, ...]:
             try:
-                return self._outcome_of(index, ended[index])
+                outcome = self._outcome_of(index, ended[index], partial=partial)
             except QdmiError as error:
                 if not partial or not _is_final(error, ended[index]):
                     raise
                 missing.append(index)
                 return lost(self._places[index], self._shapes, str(error))
+            if ended[index] is JobStatus.CANCELED:  # what it finished; it is not the whole
+                missing.append(index)
+            return outcome
 
-        yield from ahead(gather, range(len(self._jobs)))
+        return ahead(gather, range(len(self._jobs)))
 
-    def _outcome_of(self, index: int, status: JobStatus | None) -> tuple[Shots, ...]:
+    def _outcome_of(
+        self, index: int, status: JobStatus | None, *, partial: bool = False
+    ) -> tuple[Shots, ...]:
         sending = self._jobs[index]
         if sending.cancelled():
             raise JobFailedError(
                 f"run {self.key} was canceled before all of it was sent", job_id=self.key
             )
         job = sending.result()  # raises why a chunk could not be sent
-        if status is JobStatus.CANCELED:
+        if status is JobStatus.CANCELED and not partial:
             raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
         return self._sender.fetch(job, index)
 
@@ -188,7 +193,8 @@ class Run:
 
 def _is_final(error: QdmiError, status: JobStatus | None) -> bool:
     """Return whether asking again would say the same: no outcome, or never sent."""
-    return status is None or isinstance(error, JobFailedError)
+    canceled = status is JobStatus.CANCELED and not isinstance(error, UnavailableError)
+    return status is None or canceled or isinstance(error, JobFailedError)
 
 
 def _look(job: Job) -> None:
@@ -228,13 +234,12 @@ def start(
     """
     check_size(requests)
     caps, stream = spec.capabilities, seeds if spec.capabilities.seeds else None
-    shapes = [request.shape for request in requests]
     with telemetry.span("plan", device_id=spec.name, program_circuits=len(requests)) as made:
         if stage is not None and stage.is_complete():
             sizes = [replace(request, circuit=size_of(request)) for request in requests]
             chunks = plan(sizes, caps, SIZES, seeds=stream)
         else:
-            writer = codec(caps.formats, session.encoders, measured or _no_basis, compiled)
+            writer = CircuitCodec(caps.formats, session.encoders, measured or _no_basis, compiled)
             chunks = plan(requests, caps, writer, seeds=stream)
         if made is not None:
             _tell(made, spec, chunks)
@@ -243,6 +248,7 @@ def start(
     if stage is not None:
         stage.begin(session, spec, chunks)
         key = stage.key
+    shapes = [request.shape for request in requests]
     return Run(session, spec, shapes, chunks, key or os.urandom(16).hex(), stage)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any
+from typing import Any, NamedTuple
 
 from qdmi_qiskit import telemetry
 from qdmi_qiskit.device import Job, Session
@@ -31,21 +31,19 @@ class Sender:
     def __init__(self, session: Session, spec: DeviceSpec, key: str, stage: Stage | None) -> None:
         self.canceled = False
         self._session, self._spec, self._key, self._stage = session, spec, key, stage
-        self._traced = telemetry.is_on()
-        self._sizes: dict[int, dict[str, int]] = {}
-        self._since: dict[int, int] = {}
+        self._traces: dict[int, _Trace] | None = {} if telemetry.is_on() else None
 
     def send(self, chunks: Sequence[Chunk]) -> list[Sending]:
         """Send the first chunk here, so that a refusal is raised here; the rest behind."""
         if not chunks:
             return []
         try:
-            first = Sent(self._job(chunks[0], 0))
+            job = self._job(chunks[0], 0)
         except BaseException:
             if self._stage is not None:
                 self._stage.abandon()  # whoever caught this may go on with it at once
             raise
-        return [first] if len(chunks) == 1 else [first, *self._behind(chunks, first.result())]
+        return [Sent(job)] if len(chunks) == 1 else [Sent(job), *self._behind(chunks, job)]
 
     def _behind(self, chunks: Sequence[Chunk], first: Job) -> list[Future[Job]]:
         limit = self._spec.capabilities.max_jobs
@@ -94,7 +92,7 @@ class Sender:
 
     def _job(self, chunk: Chunk, index: int) -> Job:
         """Return the device's job for a chunk: submitted, or found again by the journal."""
-        job = self._traced_job(chunk, index) if self._traced else self._made(chunk, index)
+        job = self._made(chunk, index) if self._traces is None else self._told(chunk, index)
         if _log.isEnabledFor(logging.INFO):
             _log.info("run %s: job %s", self._key, job.id, extra=self._about(job.id))
         return job
@@ -104,15 +102,16 @@ class Sender:
             return self._stage.send(index)
         return self._session.submit(chunk.tasks, key=f"{self._key}-{index}")
 
-    def _traced_job(self, chunk: Chunk, index: int) -> Job:
-        self._since[index] = time.time_ns()
-        self._sizes[index] = _size_of(chunk)
+    def _told(self, chunk: Chunk, index: int) -> Job:
+        """Return the job, and tell of its submission."""
+        assert self._traces is not None  # noqa: S101 - asked before
+        trace = self._traces[index] = _Trace(time.time_ns(), _size_of(chunk))
         again = None if self._stage is None or self._stage.is_new else True
         about = {"device_id": self._spec.name, "run_id": self._key, "chunk": index}
-        with telemetry.span("submit", **about, **self._sizes[index], resumed=again) as made:
+        with telemetry.span("submit", **about, **trace.size, resumed=again) as made:
             job = self._made(chunk, index)
             telemetry.note(made, job_id=job.id)
-        seconds = (time.time_ns() - self._since[index]) / 1e9
+        seconds = (time.time_ns() - trace.since) / 1e9
         telemetry.duration("submit.duration", seconds, device_id=self._spec.name)
         return job
 
@@ -120,9 +119,11 @@ class Sender:
         """Return the outcome of a chunk's job, which is final."""
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("run %s: fetch job %s", self._key, job.id, extra=self._about(job.id))
-        return self._traced_outcome(job, index) if self._traced else job.result()
+        if self._traces is None:
+            return job.result()
+        return self._told_outcome(job, index, self._traces[index])
 
-    def _traced_outcome(self, job: Job, index: int) -> tuple[Shots, ...]:
+    def _told_outcome(self, job: Job, index: int, trace: _Trace) -> tuple[Shots, ...]:
         """Return the outcome of a job, and tell of both."""
         kept = self._stage is not None and self._stage.has(index)
         new = self._stage is None or self._stage.is_new
@@ -133,14 +134,21 @@ class Sender:
                 job.metadata,
                 job_id=job.id,
                 device=self._spec.name,
-                since=self._since[index] if new else 0,
-                shots=self._sizes[index]["shots"],
+                since=trace.since if new else 0,
+                shots=trace.size["shots"],
             )
         return outcome
 
     def _about(self, job_id: str) -> dict[str, str]:
         """Return what log records are found by."""
         return {"qdmi_run": self._key, "qdmi_job": job_id, "qdmi_device": self._spec.name}
+
+
+class _Trace(NamedTuple):
+    """When a chunk was sent, by this machine's clock in ns, and how large it is."""
+
+    since: int
+    size: dict[str, int]
 
 
 class Sent:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from qiskit import QuantumCircuit
 
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.model import Program
-from qdmi_qiskit.plan import Codec, Request
+from qdmi_qiskit.model import Basis, Program, Values
+from qdmi_qiskit.plan import Request
 
 _SMALL = 2**30  # bytes of outcome that any machine holds
 
-SIZES: Codec[int] = Codec(
-    encode=lambda num_bits: Program("", None, num_bits),
-    bound=lambda num_bits, values: (Program("", None, num_bits) for _ in values),
-    measured=lambda num_bits, basis: num_bits + len(basis.qubits),
-)
-"""Plans a run whose outcomes are all there, by the number of classical bits alone."""
+
+class Sizes:
+    """Plans a run whose outcomes are all there, by the number of classical bits alone."""
+
+    def encode(self, num_bits: int) -> Program:
+        """Return a program that nobody is to run."""
+        return Program("", None, num_bits)
+
+    def bound(self, num_bits: int, values: Values) -> Iterator[Program]:
+        """Return as many of them as there are points."""
+        return (Program("", None, num_bits) for _ in values)
+
+    def measured(self, num_bits: int, basis: Basis) -> int:
+        """Return the bits with those of a basis."""
+        return num_bits + len(basis.qubits)
+
+
+SIZES = Sizes()
 
 
 def size_of(request: Request[QuantumCircuit]) -> int:

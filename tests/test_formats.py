@@ -14,7 +14,7 @@ from qiskit.circuit import Clbit, Parameter
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
-from qdmi_qiskit.formats import Compiled, bind, codec, encoder, numbered, without_phase
+from qdmi_qiskit.formats import CircuitCodec, Compiled, bind, encoder, numbered, without_phase
 from qdmi_qiskit.templates import template
 from qdmi_qiskit.testing.poor import PoorSession
 
@@ -231,7 +231,7 @@ def test_a_text_with_holes_is_made_once_and_anew_after_a_change(monkeypatch):
     values = np.array([[0.25], [0.75]])
 
     def texts():
-        writer = codec(("qasm3",), {}, lambda c, _: c, compiled)
+        writer = CircuitCodec(("qasm3",), {}, lambda c, _: c, compiled)
         return [program.payload for program in writer.bound(compiled.frozen(circuit), values)]
 
     for _ in range(3):

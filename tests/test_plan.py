@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from qdmi_qiskit.errors import ConfigError, ProtocolError
 from qdmi_qiskit.merge import Place, Shape, merge
 from qdmi_qiskit.model import Basis, Capabilities, Program, Shots
-from qdmi_qiskit.plan import Codec, Request, plan
+from qdmi_qiskit.plan import Request, plan
 
 limits = st.none() | st.integers(1, 5)
 requests = st.lists(
@@ -43,7 +44,7 @@ PROPERTY = settings(
 )
 
 
-CODEC = Codec(
+CODEC = SimpleNamespace(
     encode=lambda circuit: Program("t", circuit, 16),
     bound=lambda circuit, values: [Program("t", circuit, 16) for _ in values],
     measured=lambda circuit, _basis: circuit,
@@ -154,7 +155,7 @@ def test_valid_shots_of_all_parts_come_first(wanted, capabilities, data):
 def test_a_device_that_sweeps_gets_the_program_once():
     encoded = []
     wanted = [Request("c", np.arange(6.0).reshape(3, 2), 5, 16)]
-    codec = Codec(
+    codec = SimpleNamespace(
         encode=lambda circuit: encoded.append(circuit) or Program("t", circuit, 16),
         bound=lambda *_: pytest.fail("bound for a device that sweeps"),
         measured=lambda *_: pytest.fail("no basis was asked for"),
@@ -169,7 +170,7 @@ def test_a_device_that_sweeps_gets_the_program_once():
 @pytest.mark.parametrize("bases", [False, True])
 def test_a_basis_goes_into_the_circuit_unless_the_device_takes_it(bases):
     basis = Basis(np.array([2]), np.array([True]), np.array([False]))
-    codec = Codec(
+    codec = SimpleNamespace(
         encode=lambda circuit: Program("t", circuit, 3),
         bound=lambda circuit, values: [Program("t", circuit, 3) for _ in values],
         measured=lambda circuit, wanted: f"{circuit} along {wanted.qubits}",

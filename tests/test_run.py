@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
+import qdmi_qiskit
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.device import Job, Session
@@ -274,3 +277,20 @@ def test_primitives_wait_cancel_and_time_out_like_a_run():
         assert job.cancel() is True
         with pytest.raises(JobFailedError):
             job.result()
+
+
+def test_a_job_costs_few_calls():
+    """`benchmarks` measures what the layer costs; here, that nobody makes it longer unseen."""
+    session = Held(opened=True, sweeps=True, max_executables=None, max_shots=None)
+    spec = session.spec()
+    request = Request(circuit(), np.empty((1, 0)), 1, 1)
+    start(session, spec, [request]).result()
+    calls = []
+    sys.setprofile(lambda frame, event, _: event == "call" and calls.append(frame.f_code))
+    try:
+        start(session, spec, [request]).result()
+    finally:
+        sys.setprofile(None)
+    home = str(Path(qdmi_qiskit.__file__).parent)
+    ours = [code.co_name for code in calls if code.co_filename.startswith(home)]
+    assert len(ours) <= 45, ours

@@ -28,7 +28,7 @@ from qdmi_qiskit.errors import (
     SubmitUnknownError,
     UnsupportedError,
 )
-from qdmi_qiskit.formats import codec
+from qdmi_qiskit.formats import CircuitCodec
 from qdmi_qiskit.model import Basis, DeviceSpec
 from qdmi_qiskit.plan import Chunk, Request, plan
 from qdmi_qiskit.registry import open_session
@@ -206,7 +206,7 @@ def _batch(folder: Path, request: Mapping[str, Any]) -> Batch:
     chunks: Sequence[Chunk] = plan(
         requests,
         caps,
-        codec(caps.formats, session.encoders, _no_basis),
+        CircuitCodec(caps.formats, session.encoders, _no_basis),
         seeds=seeds if caps.seeds else None,
     )
     if spec.simulator:  # nothing is saved by sending circuits together, and some may be lost
