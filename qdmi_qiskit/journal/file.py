@@ -119,6 +119,8 @@ class Disk:
         Raises:
             OSError: The disk failed; from then on commits wait, and say so.
         """
+        if not self.later:
+            raise OSError("an earlier write failed")
         try:
             os.fsync(self._wal)
         except OSError:

@@ -1,8 +1,9 @@
-"""One thread that writes: what waits while the disk is busy goes into the next transaction.
+"""Who writes: one thread, or whoever cannot wait for it; what waits goes along in one transaction.
 
-Whoever waits for a note waits for the disk: what was noted survives a power cut. Eight threads that
-send share one such wait instead of queueing for eight. `ahead.py` says which notes may be waited
-for only until they survive the death of the process; the disk has them before the next is taken.
+Whoever waits for a note waits for the disk: what was noted survives a power cut. Threads that wait
+share one such wait instead of queueing. `ahead.py` says which notes need only survive the death of
+the process at first: the thread that sends commits these itself, without a change of threads, and
+the one that writes brings them to the disk.
 """
 
 from __future__ import annotations
@@ -47,8 +48,11 @@ class Writer:
         self._pid = os.getpid()
         self._waiting: deque[_Note] = deque()
         self._wake = threading.Condition()
+        self._turn = threading.Lock()  # whose turn it is to write; who takes notes has it
         self._thread: threading.Thread | None = None
-        self._closed = self._complained = self._busy = False
+        self._closed = self._complained = False
+        self._file: tuple[sqlite3.Connection, Disk] | None = None
+        self._unsynced: list[list[Told]] = []  # by transaction, whom to tell
         self.beats: set[int] = set()
 
     def put(self, operation: Operation) -> None:
@@ -67,12 +71,14 @@ class Writer:
             JournalError: It cannot be written.
         """
         future: Future[Any] = Future()
-        self._append((operation, future, told, not early))
+        note = operation, future, told, not early
+        if not early or not self._written_here(note):
+            self._append(note)
         return future.result()
 
     def flush(self) -> None:
         """Wait until all that was put is on the disk, or was complained of."""
-        if self._pid == os.getpid() and (self._waiting or self._busy):
+        if self._pid == os.getpid() and (self._waiting or self._turn.locked() or self._unsynced):
             self.do(lambda connection: None)
 
     def close(self) -> None:
@@ -98,36 +104,51 @@ class Writer:
                 self._thread.start()
             self._wake.notify()
 
-    def _write(self) -> None:
-        connection: sqlite3.Connection | None = None
-        disk: Disk | None = None
-        try:
-            while batch := self._next():
-                if connection is None or disk is None:
-                    connection = self._connected(batch)
-                    disk = None if connection is None else Disk(connection, self.path)
-                if connection is not None and disk is not None:
-                    self._transact(connection, disk, batch)
-                self._busy = False
-        finally:
-            if disk is not None:
-                disk.close()
-            if connection is not None:
-                connection.close()
-
-    def _next(self) -> list[_Note]:
+    def _written_here(self, note: _Note) -> bool:
+        """Write in this thread, after what waits, if the disk may have it later."""
+        if self._pid != os.getpid():
+            return False
+        with self._turn:
+            if self._file is None or not self._file[1].later:
+                return False
+            self._transact(*self._file, [*self._taken(), note])
         with self._wake:
-            while not self._waiting:
+            self._wake.notify()
+        return True
+
+    def _write(self) -> None:
+        try:
+            while self._is_wanted():
+                with self._turn:
+                    batch = self._taken()
+                    if batch and (file := self._opened(batch)) is not None:
+                        self._transact(*file, batch)
+                self._sync()
+        finally:
+            with self._turn:
+                if self._file is not None:
+                    connection, disk = self._file
+                    disk.close()
+                    connection.close()
+                self._file = None
+
+    def _is_wanted(self) -> bool:
+        """Wait until there is something to write; return whether there is."""
+        with self._wake:
+            while not (self._waiting or self._unsynced):
                 if self._closed:
                     self._thread = None
-                    return []
+                    return False
                 if not self._wake.wait(BEAT) and self.beats:
                     self._waiting.append((self._beat, None, None, True))
             if not self._closed and all(future is None for _, future, _, _ in self._waiting):
                 self._wake.wait(_LINGER)  # whoever noted a job is about to claim the next one
+            return True
+
+    def _taken(self) -> list[_Note]:
+        with self._wake:
             batch = list(self._waiting)
             self._waiting.clear()
-            self._busy = True
             return batch
 
     def _beat(self, connection: sqlite3.Connection) -> None:
@@ -135,19 +156,24 @@ class Writer:
         rows = [(now, number) for number in list(self.beats)]
         connection.executemany("UPDATE runs SET beat = ? WHERE number = ?", rows)
 
-    def _connected(self, batch: list[_Note]) -> sqlite3.Connection | None:
-        try:
-            return connect(self.path)
-        except JournalError as error:
-            for _, future, _, _ in batch:
-                self._fail(future, error)
-            return None
+    def _opened(self, batch: list[_Note]) -> tuple[sqlite3.Connection, Disk] | None:
+        """Return the file; None if it cannot be written, and those who wait know it."""
+        if self._file is None:
+            try:
+                connection = connect(self.path)
+            except JournalError as error:
+                for _, future, _, _ in batch:
+                    self._fail(future, error)
+                return None
+            self._file = connection, Disk(connection, self.path)
+        return self._file
 
     def _transact(self, connection: sqlite3.Connection, disk: Disk, batch: list[_Note]) -> None:
+        """Write in one transaction; whoever calls has the turn."""
         outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
-        later = disk.later and not any(future and waits for _, future, _, waits in batch)
+        waits = not disk.later or any(future and waits for _, future, _, waits in batch)
         try:
-            disk.wait(not later)
+            disk.wait(waits)
             connection.execute("BEGIN IMMEDIATE")
             for operation, future, _, _ in batch:
                 if future is None:
@@ -169,20 +195,32 @@ class Writer:
             for _, future, _, _ in batch:
                 self._fail(future, ours)
             return
+        told = [each for _, _, each, _ in batch if each is not None]
+        if waits:
+            for each in told:
+                each()
+        else:
+            self._unsynced.append(told)
         for future, value, problem in outcomes:
             if problem is None:
                 future.set_result(value)
             else:
                 future.set_exception(problem)
-        if later:
-            try:
-                disk.sync()
-            except OSError as error:
-                self._fail(None, failure(self.path, error))
-                return
-        for _, _, told, _ in batch:
-            if told is not None:
-                told()
+
+    def _sync(self) -> None:
+        """Bring to the disk what was committed, and tell of it."""
+        committed = len(self._unsynced)
+        if not committed or self._file is None:
+            return
+        try:
+            self._file[1].sync()
+        except OSError as error:
+            self._fail(None, failure(self.path, error))
+        else:
+            for told in self._unsynced[:committed]:
+                for each in told:
+                    each()
+        del self._unsynced[:committed]
 
     def _fail(self, future: Future[Any] | None, error: JournalError) -> None:
         if future is not None:
