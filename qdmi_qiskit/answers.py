@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from qdmi_qiskit.errors import ProtocolError
+from qdmi_qiskit.errors import ProtocolError, QdmiError
 
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _WORDS = 200
@@ -18,6 +18,8 @@ def understood(what: str) -> Iterator[None]:
     """Turn whatever a reader trips over into a `ProtocolError` about `what`."""
     try:
         yield
+    except QdmiError:  # it says what is wrong; some of ours are a ValueError too
+        raise
     except _STUMBLES as error:
         said = f"{type(error).__name__}: {error}"[:_WORDS]
         raise ProtocolError(f"{what} is not understood ({said}): report it") from error
