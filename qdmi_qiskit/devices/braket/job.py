@@ -140,7 +140,8 @@ class BraketJob(Job):
     def result(self) -> tuple[Shots, ...]:
         """Return one entry per task.
 
-        Of an executable of a program set that failed no shot is valid; `Shots.failures` says why.
+        A program set that failed or was canceled keeps what it finished: of an executable that did
+        not finish no shot is valid, and `Shots.failures` says why.
         """
         with self._lock:
             if self._found is None:
@@ -151,12 +152,12 @@ class BraketJob(Job):
         status = self.status()
         task = self._task or self.look()
         kind = str(table(task.get("actionMetadata")).get("actionType"))
-        kept = kind.endswith("program_set")
-        if status is JobStatus.DONE or (status is JobStatus.FAILED and kept):
+        if status is JobStatus.DONE or (status.final and kind.endswith("program_set")):
+            missing = None if status is JobStatus.DONE else self._why(status, task)
             try:
-                found = self._read(task)
-            except QdmiError:
-                if status is JobStatus.DONE:
+                found = self._read(task, missing)
+            except QdmiError as error:
+                if status is JobStatus.DONE or isinstance(error, UnavailableError):
                     raise
             else:
                 if any(shots.valid is None or shots.valid.any() for shots in found.shots):
@@ -166,11 +167,14 @@ class BraketJob(Job):
         raise self._failed(status, task, "")
 
     def _failed(self, status: JobStatus, task: dict[str, Any], reasons: str) -> JobFailedError:
+        return JobFailedError(self._why(status, task, reasons), job_id=self.id)
+
+    def _why(self, status: JobStatus, task: dict[str, Any], reasons: str = "") -> str:
         said = anonymous(task.get("failureReason") or reasons or "no reason given")
         what = "was canceled" if status is JobStatus.CANCELED else "failed"
-        return JobFailedError(f"task {anonymous(self.id)} {what}: {said}", job_id=self.id)
+        return f"task {anonymous(self.id)} {what}: {said}"
 
-    def _read(self, task: dict[str, Any]) -> Found:
+    def _read(self, task: dict[str, Any], missing: str | None) -> Found:
         with understood("what the service says of the task"):
             bucket, folder = str(task["outputS3Bucket"]), str(task["outputS3Directory"])
             counted = table(task.get("actionMetadata")).get("executableCount")
@@ -181,4 +185,5 @@ class BraketJob(Job):
             self._layout,
             shots,
             executables,
+            missing,
         )

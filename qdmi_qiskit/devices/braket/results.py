@@ -17,7 +17,7 @@ from qdmi_qiskit.devices.braket.emit import read_note
 from qdmi_qiskit.devices.braket.faults import anonymous
 from qdmi_qiskit.devices.braket.figures import number, table
 from qdmi_qiskit.devices.braket.outcome import packed, read, sampled
-from qdmi_qiskit.errors import ProtocolError
+from qdmi_qiskit.errors import ConfigError, ProtocolError
 from qdmi_qiskit.model import Bits, Shots
 
 _READERS = 16
@@ -60,11 +60,15 @@ class Found:
 class _Executable:
     rows: Any = None
     synthetic: bool = False
-    failure: str = "no result"  # where there are no rows
+    failure: str = ""  # where there are no rows
 
 
 def fetch(
-    get: Callable[[str], bytes], layout: Sequence[Part] | None, shots: int, executables: int | None
+    get: Callable[[str], bytes],
+    layout: Sequence[Part] | None,
+    shots: int,
+    executables: int | None,
+    missing: str | None = None,
 ) -> Found:
     """Read what a task left behind.
 
@@ -73,16 +77,21 @@ def fetch(
         layout: The tasks of the job; None: read them from the programs beside the results.
         shots: Of the whole task.
         executables: How many it had, where that is known.
+        missing: Why executables of a program set may have left nothing; None: it completed.
 
     Raises:
         ProtocolError: Results and programs do not fit together.
     """
     with understood("the result"):
-        return _fetched(get, layout, shots, executables)
+        return _fetched(get, layout, shots, executables, missing)
 
 
 def _fetched(
-    get: Callable[[str], bytes], layout: Sequence[Part] | None, shots: int, executables: int | None
+    get: Callable[[str], bytes],
+    layout: Sequence[Part] | None,
+    shots: int,
+    executables: int | None,
+    missing: str | None,
 ) -> Found:
     top, rows = read(get(_RESULTS))
     if not 0 <= shots <= _MOST_SHOTS:
@@ -94,23 +103,26 @@ def _fetched(
         if layout is None:
             source = table(table(top.get("additionalMetadata")).get("action")).get("source")
             layout = [Part(_columns(source, rows.shape[1])[0])]
-        found = _assembled(layout, [[_Executable(rows, synthetic)]], shots)
+        found = _assembled(layout, [[_Executable(rows, synthetic)]], shots, "")
         return replace(found, told=_told(table(top.get("additionalMetadata"))))
     with ThreadPoolExecutor(_READERS, "qdmi-results") as pool:
         programs = list(pool.map(lambda each: _program(get, each), top["programResults"]))
         wanted = [(folder, each) for folder, p in programs for each in p["executableResults"]]
         per_point = shots // max(executables or len(wanted), 1)
-        bodies = list(pool.map(lambda each: _body(get, *each), wanted))
+        bodies = list(pool.map(lambda each: _body(get, *each, whole=missing is None), wanted))
         sources = (
             [None] * len(programs)
             if layout is not None
             else list(pool.map(lambda each: _source(get, *each), programs))
         )
-    parts = iter([_executable(body, per_point) for body in bodies])
-    outcomes = [dict(next(parts) for _ in program["executableResults"]) for _, program in programs]
+    parts = iter([None if body is None else _executable(body, per_point) for body in bodies])
+    outcomes = [
+        dict(part for _ in program["executableResults"] if (part := next(parts)) is not None)
+        for _, program in programs
+    ]
     if layout is None:
         layout = _read_layout(sources, outcomes)
-    return _assembled(layout, list(_grouped(layout, outcomes)), per_point)
+    return _assembled(layout, list(_grouped(layout, outcomes)), per_point, missing or "no result")
 
 
 def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,10 +150,16 @@ def _program(get: Callable[[str], bytes], entry: Any) -> tuple[str, Mapping[str,
     return folder, document
 
 
-def _body(get: Callable[[str], bytes], folder: str, entry: Any) -> bytes:
-    if isinstance(entry, str):
+def _body(get: Callable[[str], bytes], folder: str, entry: Any, *, whole: bool) -> bytes | None:
+    """Return an executable's result; None for one that is announced, and was not run any more."""
+    if not isinstance(entry, str):
+        return json.dumps(entry).encode()
+    try:
         return get(posixpath.join(folder, entry))
-    return json.dumps(entry).encode()
+    except ConfigError:
+        if whole:
+            raise
+        return None
 
 
 def _source(get: Callable[[str], bytes], folder: str, program: Mapping[str, Any]) -> str | None:
@@ -204,7 +222,10 @@ def _grouped(
 
 
 def _assembled(
-    layout: Sequence[Part], outcomes: Sequence[Sequence[_Executable | None]], shots: int
+    layout: Sequence[Part],
+    outcomes: Sequence[Sequence[_Executable | None]],
+    shots: int,
+    missing: str,
 ) -> Found:
     made, synthetic = list[Shots](), False
     for part, found in zip(layout, outcomes, strict=True):
@@ -212,7 +233,7 @@ def _assembled(
         bits: Bits = np.zeros((part.points, shots, num_bytes(len(columns))), np.uint8)
         valid = np.zeros(part.points, np.int64)
         for point, one in enumerate(found):
-            each = one or _Executable()
+            each = one or _Executable(failure=missing)
             if each.rows is None:
                 failures[point] = each.failure
                 continue
