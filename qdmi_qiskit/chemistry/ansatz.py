@@ -6,7 +6,7 @@ Source: excitations and their circuits by Qiskit Nature.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,9 @@ def uccsd(problem: Problem, *, prune: float = 1e-6) -> tuple[QuantumCircuit, dic
 
     Parameters follow the amplitudes: -t1[i, a] for singles, t2[i, j, a, b] for alpha-beta and
     t2[i, j, a, b] - t2[i, j, b, a] for same-spin doubles, clipped to [-1, 1]; the signs are those
-    of Nature's excitation operators under Jordan-Wigner.
+    of Nature's excitation operators under Jordan-Wigner. The first excitations, as long as they
+    act on determinants that all have the electrons they move, are written as one rotation and a CX
+    for every other qubit, which is the same state for a fifth of the gates.
 
     Args:
         problem: A closed-shell problem.
@@ -71,11 +73,62 @@ def uccsd(problem: Problem, *, prune: float = 1e-6) -> tuple[QuantumCircuit, dic
             mapper,
             initial_state=HartreeFock(orbitals, electrons, mapper),
         )
-        circuit = QuantumCircuit(problem.num_qubits, name="uccsd")
-        circuit.compose(ansatz, inplace=True)
+        factors = ansatz.decompose()  # a flip for each electron, then one factor per excitation
         names = [parameter.name for parameter in ansatz.parameters]
+    circuit = QuantumCircuit(problem.num_qubits, name="uccsd")
+    reached, moves = {problem.hf_determinant}, iter(excitation for excitation, _ in excitations)
+    for one in factors.data:
+        operation, qubits = one.operation, [factors.find_bit(q).index for q in one.qubits]
+        if operation.name == "PauliEvolution":
+            move = next(moves)
+            sign = _sign(operation.operator, move, reached) if reached else None
+            if sign is not None:
+                reached |= {_moved(each, move) for each in reached}
+                circuit.compose(_rotation(2 * sign * operation.time, move, circuit), inplace=True)
+                continue
+            reached = set()  # from here on only the general exponential will do
+        circuit.append(operation, qubits)
     values = [float(np.clip(amplitude, -1, 1)) for _, amplitude in excitations]
     return circuit, dict(zip(names, values, strict=True))
+
+
+Move = tuple[tuple[int, ...], tuple[int, ...]]
+"""An excitation: from which spin orbitals to which."""
+
+
+def _moved(determinant: int, move: Move) -> int:
+    return determinant ^ sum(1 << qubit for qubits in move for qubit in qubits)
+
+
+def _sign(operator: Any, move: Move, reached: Iterable[int]) -> float | None:
+    """Return s where exp(-i t H)|D> = cos t |D> + s sin t |D'> for all of `reached`; else None.
+
+    That holds for the H of an excitation where every determinant has the electrons that move and
+    room for them, and passes the same parity of others on the way.
+    """
+    full, free = (sum(1 << qubit for qubit in qubits) for qubits in move)
+    if any(each & full != full or each & free for each in reached):
+        return None
+    signs = set()
+    for each in reached:
+        element = 0j  # <D'|H|D>: a Y gives i, and every Z or Y on an electron a minus
+        for text, coefficient in operator.to_list():
+            electrons = sum(
+                letter in "ZY" and each >> qubit & 1 for qubit, letter in enumerate(reversed(text))
+            )
+            element += coefficient * 1j ** text.count("Y") * (-1) ** electrons
+        signs.add(round((-1j * element).real, 9))
+    return signs.pop() if len(signs) == 1 and signs <= {1.0, -1.0} else None
+
+
+def _rotation(angle: Any, move: Move, like: QuantumCircuit) -> QuantumCircuit:
+    """Return what moves electrons that are sure to be there: one angle, and CX for the others."""
+    full, (pivot, *free) = move
+    circuit = QuantumCircuit(like.num_qubits)
+    circuit.ry(angle, pivot)
+    for qubit in (*free, *full):
+        circuit.cx(pivot, qubit)
+    return circuit
 
 
 def _amplitude(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.primitives import StatevectorSampler
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import qdmi_qiskit.chemistry.determinants as dets
 import qdmi_qiskit.chemistry.problem as problems
@@ -94,6 +95,39 @@ def test_the_start_is_good_for_every_kind_of_excitation(case, bound):
     assert ansatz_error(problem, scale=-1) > 50
 
 
+@pytest.mark.parametrize(("case", "short"), [("h2 6-31g", 2), ("h4", 1), ("lih fc", 1), ("n2", 1)])
+def test_the_short_form_of_the_first_excitations_is_the_same_state(case, short):
+    from qiskit_nature.second_q.circuit.library import UCC, HartreeFock
+    from qiskit_nature.second_q.mappers import JordanWignerMapper
+
+    problem = problem_of(case)
+    circuit, start = uccsd(problem)
+    assert circuit.count_ops()["PauliEvolution"] == len(start) - short
+    assert circuit.count_ops()["ry"] == short
+    angles = np.random.default_rng(3).uniform(-2, 2, len(start))
+    ours = Statevector(bind(circuit, dict(zip(start, angles, strict=True))).decompose(reps=2))
+    electrons, orbitals = problem.electrons, problem.num_orbitals
+    kept = excitations(problem)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        mapper = JordanWignerMapper()
+        first = HartreeFock(orbitals, electrons, mapper)
+        ansatz = UCC(orbitals, electrons, lambda **_: kept, mapper, initial_state=first)
+        theirs = Statevector(ansatz.assign_parameters(angles).decompose(reps=3))
+    np.testing.assert_allclose(ours.data, theirs.data, atol=1e-10)
+
+
+def excitations(problem):
+    from qiskit_nature.second_q.circuit.library.ansatzes.utils import generate_fermionic_excitations
+
+    everything = [
+        each
+        for order in (1, 2)
+        for each in generate_fermionic_excitations(order, problem.num_orbitals, problem.electrons)
+    ]
+    amplitudes = uccsd(problem, prune=-1)[1].values()
+    return [each for each, size in zip(everything, amplitudes, strict=True) if abs(size) > 1e-6]
+
+
 def test_pruning_drops_only_what_symmetry_forbids():
     problem = problem_of("lih")
     kept, everything = uccsd(problem)[1], uccsd(problem, prune=-1)[1]
@@ -139,13 +173,14 @@ def test_any_mean_field_of_pyscf_makes_a_problem():
 
 
 def test_two_stages_and_pruning_save_nine_gates_of_ten():
-    # 10 001 CZ in one stage, unpruned, parametrised; 964 by the facts' best of five seeds.
+    # 10 001 CZ in one stage, unpruned, parametrised. Best of five seeds: 960, on Qiskit 2.6 and
+    # this lattice; without the first excitation's short form it would be 973.
     backend = QDMIProvider().get_backend("replay:grid20")
     circuit, start = uccsd(problem_of("n2"))
-    isa = lower(bind(circuit, start), backend, seed=1, trials=3)
-    assert isa.num_nonlocal_gates() < 1050
+    isa = lower(bind(circuit, start), backend, seed=0, trials=5)
+    assert isa.num_nonlocal_gates() <= 964
     assert set(isa.count_ops()) <= {"cz", "r", "rz"}
-    one = lower(bind(circuit, start), backend, seed=1)
+    one = lower(bind(circuit, start), backend, seed=0)
     assert isa.num_nonlocal_gates() <= one.num_nonlocal_gates()
     backend.isa.check(isa)
 
