@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
 from qdmi_qiskit.answers import understood
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.iqm.facts import joined
-from qdmi_qiskit.devices.iqm.outcome import Reading, read, readings_from
+from qdmi_qiskit.devices.iqm.outcome import Lost, Reading, read, readings_from
 from qdmi_qiskit.devices.iqm.posted import Posted
 from qdmi_qiskit.errors import JobFailedError, ProtocolError
 from qdmi_qiskit.model import JobStatus, Shots
@@ -95,41 +95,69 @@ class IQMJob(Job):
             part.cancel()
 
     def result(self) -> tuple[Shots, ...]:
-        if self.status() is not JobStatus.DONE:
-            bad = [part for part in self._parts if part.status is not JobStatus.DONE]
-            over = [part for part in bad if part.status.final] or bad
-            said = "; ".join(f"job {part.id} {part.why()}" for part in over)
+        """Return one entry per task.
+
+        Of several server jobs those that completed are kept: of the circuits of the others no shot
+        is valid, and `Shots.failures` says why.
+        """
+        self.status()
+        bad = [part for part in self._parts if part.status is not JobStatus.DONE]
+        running = [part for part in bad if not part.status.final]
+        if running or len(bad) == len(self._parts):
+            over = [part for part in bad if part.status.final] or running
+            said = "; ".join(_why(part) for part in over)
             raise JobFailedError(said, job_id=over[0].id)
         with self._lock:
             if self._outcome is None:
-                self._outcome = self._read()
+                with understood(f"the outcome of job {self.id}"):
+                    self._outcome = self._read()
             return self._outcome
 
     def _read(self) -> tuple[Shots, ...]:
-        with understood(f"the outcome of job {self.id}"):
-            return self._understood()
-
-    def _understood(self) -> tuple[Shots, ...]:
-        tables: list[Any] = []
+        found = {part.id: _tables(part) for part in self._parts if part.status is JobStatus.DONE}
+        sent: dict[str, Any] = {}
+        if self._readings is None or len(found) < len(self._parts):
+            sent = {part.id: part.payload() for part in self._parts}
+        for part in self._parts:
+            if part.id not in found:
+                found[part.id] = [Lost(_why(part))] * self._size(part, sent[part.id], found)
+        tables = [table for part in self._parts for table in found[part.id]]
+        if self._readings is not None:
+            return read(tables, self._readings)
         circuits: list[Any] = []
         shots: Any = None
         for part in self._parts:
-            found = part.measurements()
-            if not isinstance(found, list):
-                raise ProtocolError(
-                    f"the server returned a {type(found).__name__} as the outcome of job {part.id}"
-                )
-            tables += found
-            if self._readings is None:
-                payload = part.payload()
-                payload = payload if isinstance(payload, dict) else {}
-                sent: Any = payload.get("circuits")
-                fits = isinstance(sent, list) and len(sent) == len(found)
-                circuits += sent if fits else [None] * len(found)
-                shots = payload.get("shots", shots)
-        if self._readings is not None:
-            return read(tables, self._readings)
+            payload = sent[part.id] if isinstance(sent[part.id], Mapping) else {}
+            listed: Any = payload.get("circuits")
+            size = len(found[part.id])
+            fits = isinstance(listed, list) and len(listed) == size
+            circuits += listed if fits else [None] * size
+            shots = payload.get("shots", shots)
         return read(tables, readings_from({"circuits": circuits, "shots": shots}, tables))
+
+    def _size(self, part: Posted, payload: Any, found: Mapping[str, Sequence[Any]]) -> int:
+        """Return how many circuits a server job without an outcome has."""
+        if part.circuits is not None:
+            return part.circuits
+        listed = payload.get("circuits") if isinstance(payload, Mapping) else None
+        if isinstance(listed, list):
+            return len(listed)
+        if self._readings is not None and len(found) == len(self._parts) - 1:
+            return sum(each.points for each in self._readings) - sum(map(len, found.values()))
+        raise JobFailedError(f"{_why(part)}, and nobody knows its circuits", job_id=part.id)
+
+
+def _why(part: Posted) -> str:
+    return f"job {part.id} {part.why()}"
+
+
+def _tables(part: Posted) -> list[Any]:
+    found = part.measurements()
+    if not isinstance(found, list):
+        raise ProtocolError(
+            f"the server returned a {type(found).__name__} as the outcome of job {part.id}"
+        )
+    return found
 
 
 def _valid(shots: Shots) -> list[int]:

@@ -18,6 +18,17 @@ _MOST_SHOTS = 10**7  # no machine takes as many; who believes more could run out
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Stands where the outcome of a circuit would be, whose job has none.
+
+    Attributes:
+        reason: The server's words.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Reading:
     """How to read the outcome of one task.
 
@@ -38,7 +49,8 @@ def read(outcome: Any, readings: Sequence[Reading]) -> tuple[Shots, ...]:
     """Turn measurements into one entry per task.
 
     Args:
-        outcome: A list with a table for each circuit: key -> rows of one number per qubit.
+        outcome: A list with a table for each circuit: key -> rows of one number per qubit; or
+            `Lost`.
         readings: How to read them, in order.
 
     Raises:
@@ -53,17 +65,19 @@ def read(outcome: Any, readings: Sequence[Reading]) -> tuple[Shots, ...]:
 
 
 def _task(tables: Sequence[Any], reading: Reading) -> Shots:
-    packed = [_packed(table, reading) for table in tables]
+    failures = {k: table.reason for k, table in enumerate(tables) if isinstance(table, Lost)}
+    none = np.zeros((0, num_bytes(reading.num_bits)), np.uint8)
+    packed = [none if k in failures else _packed(table, reading) for k, table in enumerate(tables)]
     counts = [len(rows) for rows in packed]
     asked = max(counts, default=0) if reading.shots is None else reading.shots
     if max(counts, default=0) > asked:
         raise ProtocolError(f"asked for {asked} shots, the server returned {max(counts)}")
-    if min(counts, default=asked) == asked:
+    if min(counts, default=asked) == asked and not failures:
         return Shots(np.stack(packed), reading.num_bits)
     bits = np.zeros((len(packed), asked, num_bytes(reading.num_bits)), np.uint8)
     for row, rows in zip(bits, packed, strict=True):  # heralding discarded some
         row[: len(rows)] = rows
-    return Shots(bits, reading.num_bits, np.array(counts, np.int64))
+    return Shots(bits, reading.num_bits, np.array(counts, np.int64), failures)
 
 
 def _packed(table: Any, reading: Reading) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -109,7 +123,7 @@ def readings_from(payload: Any, outcome: Any) -> tuple[Reading, ...]:
 
     Args:
         payload: What was submitted, where the server still has it.
-        outcome: The measurements.
+        outcome: The measurements, as for `read`.
 
     Returns:
         By our own record in each circuit's metadata; else by the keys of its measurements.
@@ -130,7 +144,8 @@ def readings_from(payload: Any, outcome: Any) -> tuple[Reading, ...]:
             columns = tuple(Column(key, 0, bit) for key, bit in record["bits"].items())
             readings.append(Reading(columns, record["num_bits"], 1, shots))
         else:
-            columns, width = columns_from(_measurements(circuit, table))
+            rows = {} if isinstance(table, Lost) else table
+            columns, width = columns_from(_measurements(circuit, rows))
             readings.append(Reading(columns, width, 1, shots))
         before = record
     return tuple(readings)

@@ -51,7 +51,11 @@ class Posted:
     """One job of the server's. Safe to use from several threads."""
 
     def __init__(
-        self, wire: Wire, data: Mapping[str, Any], calibration_set: str | None = None
+        self,
+        wire: Wire,
+        data: Mapping[str, Any],
+        calibration_set: str | None = None,
+        circuits: int | None = None,
     ) -> None:
         """Follow a job.
 
@@ -59,9 +63,11 @@ class Posted:
             wire: To the server.
             data: What the server last said of the job.
             calibration_set: With which it should run, if that is known.
+            circuits: How many it has, if that is known.
         """
         with understood("what the server says of a job"):
             self.id = str(data["id"])
+        self.circuits = circuits
         self._wire, self._calibration_set = wire, calibration_set
         self._path = f"jobs/{quote(self.id, safe='')}"
         self._lock = Lock()

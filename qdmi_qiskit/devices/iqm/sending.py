@@ -76,7 +76,7 @@ class Sender:
                 continue
             except QdmiError as error:
                 self._undo(found, error)
-            found.append(Posted(self._wire, data, rest.get("calibration_set_id")))
+            found.append(Posted(self._wire, data, rest.get("calibration_set_id"), end - begin))
             _log.info("IQM job %s, %s, tag %s", data["id"], self._path, tag)
             begin = end
         return found

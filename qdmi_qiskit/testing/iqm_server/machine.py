@@ -30,7 +30,7 @@ class Machine:
         self._sets = {
             each.alias: [calibrate(each, 1, seed, spoilt=behaviour.spoilt)] for each in self.chips
         }
-        self._failures: deque[JobError] = deque()
+        self._failures: deque[JobError | None] = deque()
 
     def find(self, name: str) -> Chip | None:
         """Return the quantum computer of an id or alias."""
@@ -76,10 +76,10 @@ class Machine:
             sets.append(fresh)
             return fresh
 
-    def fail_next(self, error: JobError) -> None:
-        """Let a job fail."""
+    def fail_next(self, error: JobError, skip: int = 0) -> None:
+        """Let a job fail, after so many others."""
         with self._lock:
-            self._failures.append(error)
+            self._failures += [*[None] * skip, error]
 
     def execute(self, job: Job, worker: Worker) -> list[Outcome] | None:
         """Return a job's shots by circuit, or None if it was given up.

@@ -150,10 +150,14 @@ class IQMServer:
         )
 
     def fail_next_job(
-        self, message: str = "a failure on demand", code: str = "internal_error"
+        self,
+        message: str = "a failure on demand",
+        code: str = "internal_error",
+        *,
+        skip: int = 0,
     ) -> None:
-        """Let the next job that is executed fail."""
-        self._machine.fail_next(JobError(code, message))
+        """Let the next job that is executed fail, or one after so many others."""
+        self._machine.fail_next(JobError(code, message), skip)
 
     def inject(self, kind: Kind, **fault: Any) -> None:
         """Let something go wrong with coming requests; see `Fault` for what and with which."""
