@@ -146,10 +146,10 @@ def facts_from(
     plain = [prop for prop in _PLAIN if prop not in _MOVING]
     values = _known({prop: channel.device(prop) for prop in plain})
     handles = channel.device(DeviceProperty.SITES) or ()
-    where = {handle: position for position, handle in enumerate(handles)}
-    if len(where) != len(handles):
+    if len({*handles}) != len(handles):
         raise ProtocolError(f"{channel.library} lists a site twice: report it")
     asked = handles if most is None else handles[:most]
+    where = _Positions(handles)
     flat = channel.device(DeviceProperty.COUPLINGMAP)
     coupling = None if flat is None else _tuples(channel, flat, 2, where, "the coupling map")
     sites = _sites(channel, asked)
@@ -165,6 +165,21 @@ def facts_from(
         len(channel.device(DeviceProperty.CHILDDEVICES) or ()),
         None if calibration is None else channel.device(calibration),
     )
+
+
+class _Positions(dict[int, int]):
+    """Where each handle is in a list; looked for when first asked, as simulators never ask."""
+
+    def __init__(self, handles: Sequence[int]) -> None:
+        super().__init__()
+        self._handles = handles
+
+    def __missing__(self, handle: int) -> int:
+        if not self:
+            self.update({each: position for position, each in enumerate(self._handles)})
+            if handle in self:
+                return self[handle]
+        raise KeyError(handle)
 
 
 def formats_of(channel: Channel) -> tuple[ProgramFormat, ...]:

@@ -30,6 +30,8 @@ _KINDS: dict[Status, type[QdmiError]] = {
     Status.ERROR_TIMEOUT: UnavailableError,
 }
 
+_FINE = (int(Status.SUCCESS), int(Status.WARN_GENERAL))
+
 PROGRAM: dict[Status, type[QdmiError]] = {
     Status.ERROR_INVALIDARGUMENT: RejectedError,
     Status.ERROR_NOTSUPPORTED: RejectedError,
@@ -53,7 +55,7 @@ def said(code: int) -> str:
 
 def failed(code: int) -> bool:
     """Whether a code is an error; a warning is none."""
-    return code not in (Status.SUCCESS, Status.WARN_GENERAL)
+    return code not in _FINE
 
 
 def fault(code: int, what: str, kinds: dict[Status, type[QdmiError]] | None = None) -> QdmiError:

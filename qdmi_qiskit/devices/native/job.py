@@ -15,11 +15,12 @@ import numpy as np
 
 from qdmi_qiskit.bits import num_bytes
 from qdmi_qiskit.device import Job
-from qdmi_qiskit.devices.native.channel import JobHandle, release
 from qdmi_qiskit.devices.native.decode import Rows, packed
 from qdmi_qiskit.devices.native.faults import failed, fault
+from qdmi_qiskit.devices.native.handle import JobHandle
 from qdmi_qiskit.devices.native.profiles import BitOrder
 from qdmi_qiskit.devices.native.programs import job_id, outcome
+from qdmi_qiskit.devices.native.release import release
 from qdmi_qiskit.devices.native.words import JobProperty, Status
 from qdmi_qiskit.errors import JobFailedError, ProtocolError, QdmiError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Shots
@@ -81,7 +82,7 @@ class Part:
         code = self.handle.call("device_job_wait", seconds)
         # Before 1.4 a library may answer FATAL for a job that failed: ask what it is.
         if failed(code) and code not in (Status.ERROR_TIMEOUT, Status.ERROR_FATAL):
-            raise fault(code, f"{self.handle.channel.library} does not wait for its job")
+            raise fault(code, f"{self.handle.library} does not wait for its job")
         return code != Status.ERROR_TIMEOUT
 
 
@@ -105,7 +106,10 @@ class NativeJob(Job):
     def status(self) -> JobStatus:
         if self._outcome is not None:
             return JobStatus.DONE
-        seen = {part.status() for part in self._parts}
+        found = [part.status() for part in self._parts]
+        if all(status is JobStatus.DONE for status in found):
+            return JobStatus.DONE
+        seen = {*found}
         if JobStatus.QUEUED in seen:
             with suppress(QdmiError):
                 self._position = self._parts[0].handle.ask(JobProperty.QUEUEPOSITION)
@@ -127,7 +131,7 @@ class NativeJob(Job):
 
     def cancel(self) -> None:
         if not self._cancels:
-            library = self._parts[0].handle.channel.library
+            library = self._parts[0].handle.library
             raise UnsupportedError(f"{library} cannot cancel job {self.id}")
         if self._outcome is not None:
             return
@@ -136,7 +140,7 @@ class NativeJob(Job):
                 continue
             code = part.handle.call("device_job_cancel")
             if failed(code) and not part.status().final:  # it may have ended meanwhile
-                raise fault(code, f"{part.handle.channel.library} does not cancel job {self.id}")
+                raise fault(code, f"{part.handle.library} does not cancel job {self.id}")
 
     def result(self) -> tuple[Shots, ...]:
         with self._reading:
@@ -148,7 +152,7 @@ class NativeJob(Job):
 
     def _read(self, part: Part) -> list[Shots]:
         status = part.status()
-        library = part.handle.channel.library
+        library = part.handle.library
         if not status.final:
             raise ProtocolError(f"job {self.id} is {status.value}: wait for it first")
         if status is not JobStatus.DONE:
@@ -172,7 +176,7 @@ class NativeJob(Job):
             return Shots(empty, bits, np.zeros(1, np.int64), {0: words})
         width = wanted.num_bits if wanted.bits is None else len(wanted.bits)
         found = outcome(part.handle, index, width, wanted.shots)
-        return _as_wanted(found, wanted, self._order, f"{part.handle.channel.library}: {self.id}")
+        return _as_wanted(found, wanted, self._order, f"{part.handle.library}: {self.id}")
 
 
 def _as_wanted(found: Rows, wanted: Wanted, order: BitOrder, what: str) -> Shots:

@@ -63,6 +63,7 @@ class Library:
             that only 1.4 has tells.
         functions: By QDMI's names without the prefix, arguments typed.
         retrieves: Whether it can find jobs again at all.
+        here: Whether this is the process that initialised it, and no fork of that.
     """
 
     def __init__(self, path: str, prefix: str) -> None:
@@ -91,7 +92,7 @@ class Library:
                 function.restype = None if name in _VOID else c_int
                 self.functions[name] = function
         self.retrieves = _RETRIEVE in self.functions
-        self.process = os.getpid()
+        self.here = True
         code = self.functions["device_initialize"]()
         if failed(code):
             raise fault(code, f"{self} cannot be initialised")
@@ -102,18 +103,13 @@ class Library:
     def _symbol(self, name: str) -> str:
         return f"{self.prefix}_QDMI_{name}"
 
-    @property
-    def here(self) -> bool:
-        """Whether this is the process that initialised the library."""
-        return os.getpid() == self.process
-
     def call(self, name: str, *arguments: Any) -> int:
         """Call a function and return its status code; other threads of Python run meanwhile.
 
         Raises:
             UnavailableError: The process is a fork of the one that initialised the library.
         """
-        if os.getpid() != self.process:
+        if not self.here:
             raise UnavailableError(
                 f"{self} was opened before this process was forked, and its threads and "
                 "connections did not come along: start processes with multiprocessing's 'spawn', "
@@ -121,6 +117,14 @@ class Library:
             )
         code: int = self.functions[name](*arguments)
         return code
+
+
+def _in_a_fork() -> None:
+    for each in _loaded.values():
+        each.here = False
+
+
+os.register_at_fork(after_in_child=_in_a_fork)
 
 
 def library(path: str | Path, prefix: str) -> Library:

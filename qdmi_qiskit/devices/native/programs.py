@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from qdmi_qiskit.devices.native.channel import Channel, JobHandle
+from qdmi_qiskit.devices.native.channel import Channel
 from qdmi_qiskit.devices.native.decode import Rows, rows
 from qdmi_qiskit.devices.native.faults import PROGRAM, failed, fault, marked, said
+from qdmi_qiskit.devices.native.handle import JobHandle
 from qdmi_qiskit.devices.native.queries import raw
 from qdmi_qiskit.devices.native.words import (
     JobParameter,
@@ -123,7 +124,7 @@ def _submit(job: JobHandle, here: bool) -> None:
     code = job.call("device_job_submit")
     if not failed(code):
         return
-    library = job.channel.library
+    library = job.library
     if code in _REFUSALS or here:
         kinds: dict[Status, type[QdmiError]] = {**PROGRAM, Status.ERROR_FATAL: RejectedError}
         raise fault(code, f"{library} refuses the job", kinds)
@@ -144,12 +145,12 @@ def _data(wire: ProgramFormat, payload: str | bytes) -> bytes:
 
 
 def _set_programs(job: JobHandle, wire: ProgramFormat, programs: Sequence[bytes]) -> None:
-    if job.channel.library.programs:
+    if job.library.programs:
         sizes = (c_size_t * len(programs))(*(len(each) for each in programs))
         array = (c_char_p * len(programs))(*programs)  # their addresses; NUL means nothing here
         code = job.call("device_job_set_programs", wire, len(programs), sizes, array)
         if failed(code):
-            raise fault(code, f"{job.channel.library} refuses a program", PROGRAM)
+            raise fault(code, f"{job.library} refuses a program", PROGRAM)
         return
     if len(programs) != 1:
         raise ProtocolError("this library takes one program per job; the planner sent more")
@@ -160,7 +161,7 @@ def _set_programs(job: JobHandle, wire: ProgramFormat, programs: Sequence[bytes]
 def _set(job: JobHandle, parameter: JobParameter, value: bytes) -> None:
     code = job.call("device_job_set_parameter", parameter, len(value), value)
     if failed(code):
-        what = f"{job.channel.library} refuses job parameter {parameter.name.lower()}"
+        what = f"{job.library} refuses job parameter {parameter.name.lower()}"
         raise fault(code, what, PROGRAM)
 
 
@@ -176,16 +177,16 @@ def outcome(job: JobHandle, index: int, width: int | None = None, shots: int | N
     Returns:
         bool, shape `(shots, width)`, columns in the order of the library's text.
     """
-    what = f"{job.channel.library}: the shots of program {index}"
+    what = f"{job.library}: the shots of program {index}"
     expected = 0 if width is None or shots is None else shots * (width + 1)
     data = _result(job, index, JobResult.SHOTS, what, expected)
     if data is not None and len(data) > 1:
         return rows(data, what, width)
-    what = f"{job.channel.library}: the histogram of program {index}"
+    what = f"{job.library}: the histogram of program {index}"
     keys = _result(job, index, JobResult.HIST_KEYS, what)
     values = _result(job, index, JobResult.HIST_VALUES, what)
     if keys is None or values is None:
-        raise ProtocolError(f"{job.channel.library} returns neither shots nor a histogram")
+        raise ProtocolError(f"{job.library} returns neither shots nor a histogram")
     words = rows(keys, what, width)
     if len(values) != len(words) * ctypes.sizeof(c_size_t):
         raise ProtocolError(f"{what} has {len(words)} keys and {len(values)} bytes of counts")
@@ -197,7 +198,7 @@ def _result(
 ) -> bytes | None:
     def ask(size: int, value: Any, needed: Any) -> int:
         last = byref(needed) if isinstance(needed, c_size_t) else needed
-        which = (index, result) if job.channel.library.programs else (result,)
+        which = (index, result) if job.library.programs else (result,)
         return job.call("device_job_get_results", *which, size, value, last)
 
     # A result that a library does not have is a wrong argument in QDMI, whatever the version.
@@ -214,6 +215,6 @@ def job_id(job: JobHandle) -> str:
         return str(job.ask(JobProperty.ID) or "")
     except UnavailableError as error:
         raise SubmitUnknownError(
-            f"{job.channel.library} took the job and then did not say its id ({error}): the job "
+            f"{job.library} took the job and then did not say its id ({error}): the job "
             "may exist; look before sending again"
         ) from error

@@ -6,6 +6,7 @@ import ctypes
 import struct
 from collections.abc import Callable
 from ctypes import c_size_t
+from enum import IntEnum
 from typing import Any
 
 from qdmi_qiskit.devices.native.faults import failed, fault, marked, said
@@ -25,10 +26,28 @@ _FIXED: dict[Kind, struct.Struct] = {
 }
 _UNKNOWN = (Status.ERROR_NOTSUPPORTED, Status.ERROR_NOTIMPLEMENTED)
 _GUARD = b"\xa5\x5a" * 32
+_SHORT = 64
+"""Bytes that most texts fit into: room for them is given at once."""
+
+_LITTLE = bytes(_SHORT) + _GUARD
+_ROOM = {form.size: bytes(form.size) + _GUARD for form in _FIXED.values()}
 _LARGEST = 1 << 34  # bytes; no answer of a device is larger, a wrong size is
 
 
-def answer(ask: Ask, kind: Kind, what: str, *, lenient: bool = False) -> Any:
+class Asked:
+    """A property and whose it is, put into words only where something is wrong with it."""
+
+    __slots__ = ("_prop", "_whose")
+
+    def __init__(self, whose: object, prop: IntEnum) -> None:
+        self._whose, self._prop = whose, prop
+
+    def __str__(self) -> str:
+        kind = type(self._prop).__name__.removesuffix("Property").lower()
+        return f"{self._whose}, {kind} property {self._prop.name}"
+
+
+def answer(ask: Ask, kind: Kind, what: object, *, lenient: bool = False) -> Any:
     """Return the value of a property; None where the device does not say.
 
     Args:
@@ -45,15 +64,26 @@ def answer(ask: Ask, kind: Kind, what: str, *, lenient: bool = False) -> Any:
     fixed = _FIXED.get(kind)
     if fixed is not None:
         return _fixed(ask, fixed, kind, what, lenient)
-    data = raw(ask, what, lenient=lenient)
+    data = _short(ask, what) if kind == "text" else None
+    if data is None:
+        data = raw(ask, what, lenient=lenient)
     if data is None:
         return None
-    if kind == "text":
-        return text(data, what)
-    return _list(data, kind, what)
+    return text(data, what) if kind == "text" else _list(data, kind, what)
 
 
-def raw(ask: Ask, what: str, *, lenient: bool = False, expected: int = 0) -> bytes | None:
+def _short(ask: Ask, what: object) -> bytes | None:
+    """Return the bytes of an answer that fits into little room; None: ask for its size first."""
+    buffer = (ctypes.c_char * len(_LITTLE)).from_buffer_copy(_LITTLE)
+    needed = c_size_t(0)
+    if failed(ask(_SHORT, buffer, needed)) or not 0 < needed.value <= _SHORT:
+        return None
+    data = buffer.raw
+    _check_guard(data[_SHORT:], what, _SHORT)
+    return data[: needed.value]
+
+
+def raw(ask: Ask, what: object, *, lenient: bool = False, expected: int = 0) -> bytes | None:
     """Return the bytes of an answer; None where the device does not say.
 
     Args:
@@ -73,7 +103,7 @@ def raw(ask: Ask, what: str, *, lenient: bool = False, expected: int = 0) -> byt
     if _unknown(code, lenient):
         return None
     if failed(code):
-        raise fault(code, what)
+        raise fault(code, str(what))
     size = needed.value
     if size > _LARGEST:
         raise ProtocolError(f"{what}: the library says the answer takes {size} bytes: report it")
@@ -82,7 +112,7 @@ def raw(ask: Ask, what: str, *, lenient: bool = False, expected: int = 0) -> byt
     buffer = _guarded(size)
     code = ask(size, buffer, None)
     if failed(code):
-        raise fault(code, what)
+        raise fault(code, str(what))
     return _checked(buffer, what, size)
 
 
@@ -93,12 +123,12 @@ def _guarded(size: int) -> ctypes.Array[ctypes.c_char]:
     return buffer
 
 
-def _checked(buffer: ctypes.Array[ctypes.c_char], what: str, size: int) -> bytes:
+def _checked(buffer: ctypes.Array[ctypes.c_char], what: object, size: int) -> bytes:
     _check_guard(ctypes.string_at(ctypes.addressof(buffer) + size, len(_GUARD)), what, size)
     return ctypes.string_at(buffer, size)
 
 
-def text(data: bytes, what: str) -> str:
+def text(data: bytes, what: object) -> str:
     """Return text up to the NUL that QDMI wants at its end."""
     end = data.find(b"\0")
     if end < 0:
@@ -106,9 +136,8 @@ def text(data: bytes, what: str) -> str:
     return data[:end].decode("utf-8", "replace")
 
 
-def _fixed(ask: Ask, form: struct.Struct, kind: Kind, what: str, lenient: bool) -> Any:
-    buffer = ctypes.create_string_buffer(form.size + len(_GUARD))
-    ctypes.memmove(ctypes.addressof(buffer) + form.size, _GUARD, len(_GUARD))
+def _fixed(ask: Ask, form: struct.Struct, kind: Kind, what: object, lenient: bool) -> Any:
+    buffer = (ctypes.c_char * (form.size + len(_GUARD))).from_buffer_copy(_ROOM[form.size])
     needed = c_size_t(form.size)
     code = ask(form.size, buffer, needed)
     if _unknown(code, lenient):
@@ -118,15 +147,16 @@ def _fixed(ask: Ask, form: struct.Struct, kind: Kind, what: str, lenient: bool) 
     if code == Status.ERROR_INVALIDARGUMENT and needed.value not in (0, form.size):
         raise _wrong_size(what, needed.value, form.size)
     if failed(code):
-        raise fault(code, what)
+        raise fault(code, str(what))
     if needed.value != form.size:
         raise _wrong_size(what, needed.value, form.size)
-    _check_guard(buffer.raw[form.size :], what, form.size)
-    (value,) = form.unpack(buffer.raw[: form.size])
+    data = buffer.raw
+    _check_guard(data[form.size :], what, form.size)
+    (value,) = form.unpack_from(data)
     return bool(value) if kind == "flag" else value
 
 
-def _list(data: bytes, kind: Kind, what: str) -> tuple[int, ...]:
+def _list(data: bytes, kind: Kind, what: object) -> tuple[int, ...]:
     width = ctypes.sizeof(ctypes.c_void_p) if kind == "handles" else 4
     if len(data) % width:
         raise _wrong_size(what, len(data), width)
@@ -140,19 +170,19 @@ def _unknown(code: int, lenient: bool) -> bool:
     return code in _UNKNOWN or (lenient and code == Status.ERROR_INVALIDARGUMENT)
 
 
-def _wrong_size(what: str, got: int, want: int) -> ProtocolError:
+def _wrong_size(what: object, got: int, want: int) -> ProtocolError:
     return ProtocolError(f"{what}: the library answers {got} bytes, QDMI wants {want}: report it")
 
 
-def _check_guard(tail: bytes, what: str, size: int) -> None:
+def _check_guard(tail: bytes, what: object, size: int) -> None:
     if tail != _GUARD:
         raise ProtocolError(
-            f"{what}: the library wrote more than the {size} bytes it asked for; this process may "
-            "be damaged, end it and report it"
+            f"{what}: the library wrote more than the {size} bytes there were; this process may be "
+            "damaged, end it and report it"
         )
 
 
-def check_supported(code: int, what: str) -> None:
+def check_supported(code: int, what: object) -> None:
     """Pass unless a device does not offer something.
 
     Raises:

@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from qdmi_qiskit.device import Session
-from qdmi_qiskit.devices.native.channel import Channel, release
+from qdmi_qiskit.devices.native.channel import Channel
 from qdmi_qiskit.devices.native.facts import RawDevice, facts_from, formats_of
 from qdmi_qiskit.devices.native.formats import WIRES, noted, offered
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
+from qdmi_qiskit.devices.native.release import release
 from qdmi_qiskit.devices.native.spec import Reading, reading, spec_from
 from qdmi_qiskit.devices.native.words import (
     DeviceProperty,
