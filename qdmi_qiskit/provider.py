@@ -310,9 +310,11 @@ class QDMIProvider:
         Args:
             before: Those that began earlier.
             most_bytes: So many that the journal takes no more than this.
-            everything: Forget jobs that have not ended, too: nobody can go on with them.
+            everything: Forget jobs that have not ended, too: nobody can go on with them. Without
+                a bound: all jobs.
 
         Raises:
+            ConfigError: Nothing says what to forget.
             JournalError: The journal cannot be written.
         """
         journal = self._journal()

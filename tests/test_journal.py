@@ -143,24 +143,6 @@ def test_a_run_is_found_by_the_vendors_id_too(path):
     assert journal.find("arn:task/7").id == "a"
 
 
-def test_prune_forgets_what_ended_the_oldest_first(path):
-    journal = journal_at(path)
-    noise = np.random.default_rng(1).integers(0, 256, (1, 30_000, 1), dtype=np.uint8)
-    for k in range(10):
-        number = noted(journal, f"{k}", created=NOW + timedelta(hours=k))
-        chunk = ChunkRow(f"{k}-0", Step.DONE, b"12345678")
-        journal.note(number, 0, 0, chunk, result=pack_shots([Shots(noise, 8)]))
-        if k != 1:
-            journal.note_state(number, JobStatus.DONE)
-    assert journal.prune(before=NOW + timedelta(hours=3)) == 2
-    assert {found.id for found in journal.rows()} == set("13456789")
-    assert journal.prune(most_bytes=200_000) == 4
-    assert {found.id for found in journal.rows()} == set("1789")
-    assert path.stat().st_size < 210_000
-    assert journal.prune(before=NOW + timedelta(days=1), everything=True) == 4
-    assert journal.rows() == []
-
-
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(1, 20), st.booleans()),

@@ -10,7 +10,6 @@ import click
 from qdmi_qiskit.cli import display
 from qdmi_qiskit.cli.parameters import Settings, as_json
 
-_UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
 _identity = click.argument("job_id", metavar="ID")
 
 
@@ -37,13 +36,13 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> dat
 def _bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
-    number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
+    from qdmi_qiskit.errors import ConfigError
+    from qdmi_qiskit.journal.place import size_of
+
     try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{text!r}: wanted a size such as 500M or 2G", ctx, param
-        ) from None
+        return size_of(text)
+    except ConfigError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command()
@@ -248,12 +247,18 @@ def _show(job: Any, timeout: float | None = None) -> None:
 @click.command()
 @click.option("--older", callback=_moment, metavar="TIME", help="Begun before: 2026-11-20, or 90d.")
 @click.option("--size", callback=_bytes, metavar="SIZE", help="Until the journal takes no more.")
-@click.option("--everything", is_flag=True, help="Also jobs that have not ended.")
+@click.option("--everything", is_flag=True, help="Also jobs that have not ended; alone: all jobs.")
+@click.option("--yes", is_flag=True, help="Do not ask before all jobs are forgotten.")
 @click.pass_obj
-def prune(settings: Settings, older: datetime | None, size: int | None, everything: bool) -> None:
+def prune(
+    settings: Settings, older: datetime | None, size: int | None, everything: bool, yes: bool
+) -> None:
     """Forget jobs that ended, and their results, the oldest first."""
     if older is None and size is None:
-        raise click.UsageError("say which: --older 90d, --size 1G, or both")
+        if not everything:
+            raise click.UsageError("say which: --older 90d, --size 1G, or both")
+        if not yes:
+            click.confirm("forget every job, and what was paid for and not fetched?", abort=True)
     gone = _provider(settings).prune(before=older, most_bytes=size, everything=everything)
     click.echo(f"{gone} jobs forgotten")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qdmi_qiskit.config import Resolved
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.journal.place import is_off, place
+from qdmi_qiskit.journal.place import bound, is_off, place
 from qdmi_qiskit.journal.recorder import Recorder, plain
 
 
@@ -26,6 +26,7 @@ def recorder_for(
     """
     said = resolved.journal
     where = place(None if said is None else said.value, environ)
+    most = bound(None if said is None else said.value, environ)
     wanted: bool | None = None
     if resolved.keeps is not None:
         value, origin = resolved.keeps.value, resolved.keeps.origin
@@ -33,10 +34,10 @@ def recorder_for(
             raise ConfigError(f"journal = {value!r} ({origin}): wanted true, false or a path")
         wanted = not is_off(value)
         if wanted and not isinstance(value, bool):
-            where = place(value, {**(environ or {}), "QDMI_JOURNAL": ""})
+            where, most = place(value, {**(environ or {}), "QDMI_JOURNAL": ""}), None
     options = {
         key: setting.value
         for key, setting in resolved.settings.items()
         if setting.origin == "keyword" and key in keywords
     }
-    return Recorder(where, wanted, resolved.name, resolved.label, plain(options))
+    return Recorder(where, wanted, resolved.name, resolved.label, plain(options), most)

@@ -34,6 +34,7 @@ class Recorder:
         name: Under which the backend was asked for.
         device: What it means, `scheme:locator`.
         options: By keyword, as JSON; None if they cannot be written.
+        most_bytes: To which the journal is kept; None: no bound.
     """
 
     place: Path | None
@@ -41,6 +42,7 @@ class Recorder:
     name: str
     device: str
     options: Mapping[str, Any] | None
+    most_bytes: int | None = None
 
     def ledger(
         self,
@@ -77,7 +79,9 @@ class Recorder:
             opening = {"name": self.name, "device": self.device, "options": self.options}
             call, circuits = saved()
             inputs = Inputs(opening, _text_of(spec), call, circuits)
-            return Ledger(journal_at(self.place), row, inputs)
+            journal = journal_at(self.place)
+            journal.most_bytes = self.most_bytes
+            return Ledger(journal, row, inputs)
         except (JournalError, ConfigError) as error:
             complain(error)
             return None

@@ -13,6 +13,9 @@ from qdmi_qiskit.errors import JournalError
 from qdmi_qiskit.journal.packing import pack, unpack
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, state_of, time_of
 
+LARGEST_TEXT = 1 << 28
+"""Bytes of circuits or of a snapshot, unpacked."""
+
 SELECT_RUNS = "SELECT number, id, kind, backend, device, state, created, reason, trace FROM runs "
 
 

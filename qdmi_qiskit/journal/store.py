@@ -3,76 +3,41 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qdmi_qiskit.errors import ConfigError, JournalError, QdmiError
+from qdmi_qiskit.errors import ConfigError, JournalError
 from qdmi_qiskit.journal import owner
 from qdmi_qiskit.journal.ahead import suspect
-from qdmi_qiskit.journal.file import connect, failure, is_shared
+from qdmi_qiskit.journal.calibrations import Calibrations
+from qdmi_qiskit.journal.file import is_shared
+from qdmi_qiskit.journal.pruning import Bounded
 from qdmi_qiskit.journal.rows import ChunkRow, Inputs, JobRow, Step, step_of, time_of
 from qdmi_qiskit.journal.statements import (
+    LARGEST_TEXT,
     SELECT_RUNS,
-    count,
     insert_chunks,
     insert_run,
-    insert_spec,
     job_row,
     spec_of,
     table,
 )
-from qdmi_qiskit.journal.writer import Writer
-from qdmi_qiskit.model import DeviceSpec, JobStatus
-
-_LARGEST_TEXT = 1 << 28  # bytes of circuits or of a spec, unpacked
+from qdmi_qiskit.model import JobStatus
 
 
-class Journal:
-    """One file. Safe to use from several threads and processes."""
+class Journal(Calibrations, Bounded):
+    """One file of runs. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._writer = Writer(path)
-        self._lock = threading.Lock()
-        self._reader: tuple[int, sqlite3.Connection] | None = None
+        super().__init__(path)
         self.known_calibrations: set[tuple[str, str, str]] = set()  # kept by this process
-
-    def __repr__(self) -> str:
-        return f"<Journal {str(self.path)!r}>"
-
-    def close(self) -> None:
-        """Write what waits, and close the file."""
-        self._writer.close()
-        with self._lock:
-            if self._reader is not None:
-                self._reader[1].close()
-                self._reader = None
-
-    def flush(self) -> None:
-        """Wait until all notes are on the disk."""
-        self._writer.flush()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        self._writer.flush()
-        try:
-            with self._lock:
-                if self._reader is None or self._reader[0] != os.getpid():
-                    self._reader = os.getpid(), connect(self.path)
-                yield self._reader[1]
-        except QdmiError:
-            raise
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            raise failure(self.path, error) from error
 
     # Runs.
 
@@ -87,6 +52,7 @@ class Journal:
         Raises:
             JournalError: It cannot be written.
         """
+        self.shrink()
 
         def both(connection: sqlite3.Connection) -> int:
             number = insert_run(connection, row, inputs, lease)
@@ -171,7 +137,7 @@ class Journal:
         if row is None:
             raise JournalError("a record of the journal is damaged: a run without its inputs")
         opening = table(row[0])
-        spec = spec_of(row[1], most=_LARGEST_TEXT)
+        spec = spec_of(row[1], most=LARGEST_TEXT)
         if not isinstance(row[2], bytes):
             raise JournalError("a record of the journal is damaged: a run without its device")
         return Inputs(opening, spec, row[2], row[3])
@@ -322,111 +288,6 @@ class Journal:
                 )
 
         self._writer.put(write)
-
-    def _put(self, query: str, values: Iterable[Any]) -> None:
-        row = tuple(values)
-        self._writer.put(lambda connection: connection.execute(query, row))
-
-    # Calibrations.
-
-    def keep_calibration(self, backend: str, device: str, spec: DeviceSpec, text: str) -> None:
-        """Keep a snapshot, the first of its calibration. Written soon.
-
-        Args:
-            backend: The name that the device was asked for.
-            device: What it means, `scheme:locator`.
-            spec: With a calibration.
-            text: The same as JSON.
-        """
-        which = "" if spec.calibration is None else spec.calibration.id
-        taken = spec.taken_at.timestamp()
-
-        def write(connection: sqlite3.Connection) -> None:
-            row = (backend, device, which)
-            query = "SELECT 1 FROM calibrations WHERE (backend, device, calibration) = (?, ?, ?)"
-            if not connection.execute(query, row).fetchone():
-                values = (*row, taken, insert_spec(connection, text))
-                connection.execute("INSERT INTO calibrations VALUES (?, ?, ?, ?, ?)", values)
-
-        self._writer.put(write)
-
-    def calibrations(self, name: str, *, since: datetime | None = None) -> list[str]:
-        """Return the snapshots that are kept of a device as JSON, the oldest first.
-
-        Args:
-            name: The name that it was asked for, or its `scheme:locator`.
-            since: Only those taken then or later.
-
-        Raises:
-            JournalError: The record is damaged.
-        """
-        query = (
-            "SELECT specs.body FROM calibrations JOIN specs ON specs.digest = calibrations.spec "
-            "WHERE (backend = ? OR device = ?) AND taken >= ? GROUP BY calibration ORDER BY taken"
-        )
-        values = (name, name, -math.inf if since is None else since.timestamp())
-        with self._reading() as connection:
-            rows = connection.execute(query, values).fetchall()
-        return [spec_of(body, most=_LARGEST_TEXT) for (body,) in rows]
-
-    # Size.
-
-    def size(self) -> int:
-        """Return how many bytes the file takes."""
-        with self._reading() as connection:
-            (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            (size,) = connection.execute("PRAGMA page_size").fetchone()
-        return int(pages) * int(size)
-
-    def prune(
-        self,
-        *,
-        before: datetime | None = None,
-        most_bytes: int | None = None,
-        everything: bool = False,
-    ) -> int:
-        """Forget runs, the oldest first; return how many.
-
-        Args:
-            before: Those that began earlier.
-            most_bytes: So many that the file is no larger than this.
-            everything: Forget also what is not finished; else only runs that ended.
-        """
-        wanted = "1" if everything else "state IN ('done', 'failed', 'canceled')"
-        forgotten = 0
-
-        def forget(connection: sqlite3.Connection, condition: str, values: tuple[Any, ...]) -> int:
-            query = (
-                "DELETE FROM runs WHERE number IN (SELECT number FROM runs "  # noqa: S608
-                f"WHERE {wanted} AND {condition})"
-            )
-            gone = connection.execute(query, values).rowcount
-            connection.execute(
-                "DELETE FROM specs WHERE digest NOT IN "
-                "(SELECT spec FROM inputs UNION ALL SELECT spec FROM calibrations)"
-            )
-            return gone
-
-        if before is not None:
-            forgotten += self._writer.do(
-                partial(forget, condition="created < ?", values=(before.timestamp(),))
-            )
-            self._shrink()
-        while most_bytes is not None and (size := self.size()) > most_bytes:
-            rows = self._writer.do(count)
-            some = max(1, int(rows * (1 - most_bytes / size)))
-            oldest = f"number IN (SELECT number FROM runs WHERE {wanted} ORDER BY created LIMIT ?)"  # noqa: S608
-            gone = self._writer.do(partial(forget, condition=oldest, values=(some,)))
-            self._shrink()
-            forgotten += gone
-            if not gone:
-                break
-        return forgotten
-
-    def _shrink(self) -> None:
-        with self._reading() as connection:
-            connection.executescript("PRAGMA incremental_vacuum")  # execute() frees one page
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 _journals: dict[Path, Journal] = {}
