@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from qdmi_qiskit.errors import JournalError
 from qdmi_qiskit.model import JobStatus
+
+_Known = TypeVar("_Known", bound=Enum)
 
 
 class Step(Enum):
@@ -130,10 +132,7 @@ def state_of(text: object) -> JobStatus:
     Raises:
         JournalError: It is none.
     """
-    try:
-        return JobStatus(text)
-    except ValueError:
-        raise JournalError(f"a record of the journal is damaged: no state {text!r}") from None
+    return _one_of(JobStatus, text, "state")
 
 
 def step_of(text: object) -> Step:
@@ -142,10 +141,14 @@ def step_of(text: object) -> Step:
     Raises:
         JournalError: It is none.
     """
+    return _one_of(Step, text, "step")
+
+
+def _one_of(known: type[_Known], text: object, kind: str) -> _Known:
     try:
-        return Step(text)
+        return known(text)
     except ValueError:
-        raise JournalError(f"a record of the journal is damaged: no step {text!r}") from None
+        raise JournalError(f"a record of the journal is damaged: no {kind} {text!r}") from None
 
 
 def time_of(seconds: object) -> datetime:
