@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,7 +59,9 @@ class Part:
         self.handle, self.wanted = handle, tuple(wanted)
         self.final: JobStatus | None = None
         self.programs: tuple[JobStatus | None, ...] = ()
-        weakref.finalize(self, release, handle).atexit = False
+
+    def __del__(self) -> None:
+        release(self.handle)
 
     def status(self) -> JobStatus:
         """Ask; a final answer is kept."""

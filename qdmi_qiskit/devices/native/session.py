@@ -166,7 +166,7 @@ class NativeSession(Session):
                     wire,
                     [task.program.payload for task in group],
                     group[0].shots,
-                    {**self._settings, **self._seed(group[0].seed)},
+                    self._told(group[0].seed),
                     here=self._profile.here,
                 )
                 parts.append(Part(handle, wanted[len(parts)]))
@@ -186,22 +186,22 @@ class NativeSession(Session):
         return Wanted(task.shots, program.num_bits, bits)
 
     def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:
-        formats = {task.program.format for task in tasks}
-        shots = {task.shots for task in tasks}
-        if len(formats) != 1 or len(shots) != 1 or any(task.points != 1 for task in tasks):
-            raise ProtocolError(
-                f"a QDMI job has one format and one number of shots, the planner sent {formats} "
-                f"and {shots}"
-            )
-        name = formats.pop()
+        name, shots = tasks[0].program.format, tasks[0].shots
+        for task in tasks:
+            if task.program.format != name or task.shots != shots or task.points != 1:
+                raise ProtocolError(
+                    f"a QDMI job has one format and one number of shots, here {name} and {shots}; "
+                    f"the planner sent {task.program.format} and {task.shots} as well, or a sweep"
+                )
         if name not in self._formats:
             raise UnsupportedError(f"{self._name} takes no programs in {name}")
         return WIRES[name]
 
-    def _seed(self, seed: int | None) -> Mapping[JobParameter, bytes]:
+    def _told(self, seed: int | None) -> Mapping[JobParameter, bytes]:
         if seed is None:
-            return {}
-        return {JobParameter.CUSTOM1: struct.pack("=i", seed % (2**31 - 1) + 1)}
+            return self._settings
+        own = struct.pack("=i", seed % (2**31 - 1) + 1)
+        return {**self._settings, JobParameter.CUSTOM1: own}
 
     def job(self, job_id: str) -> NativeJob:
         if not self._capabilities.retrieve:

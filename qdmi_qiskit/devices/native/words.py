@@ -161,12 +161,10 @@ class ProgramFormat(IntEnum):
     @property
     def binary(self) -> bool:
         """Whether programs are bytes; text ends with exactly one NUL that counts."""
-        return self in (
-            ProgramFormat.QIRBASEMODULE,
-            ProgramFormat.QIRADAPTIVEMODULE,
-            ProgramFormat.QPY,
-        )
+        return self in _BINARY
 
+
+_BINARY = (ProgramFormat.QIRBASEMODULE, ProgramFormat.QIRADAPTIVEMODULE, ProgramFormat.QPY)
 
 Kind = Literal["text", "size", "uint", "int", "real", "flag", "enum", "handles", "enums"]
 """C types: `char*`, `size_t`, `uint64_t`, `int64_t`, `double`, `bool`, an enumeration, and packed
