@@ -2,8 +2,10 @@
 
 IQM's devices measure for a key and turn a qubit if the key's outcome was 1, if a task asks for
 experimental capabilities; that outcome is not among the results. A simulator that lists `if`
-returns every measurement. Source: Amazon Braket Developer Guide, "Explore Experimental
-Capabilities" (2025); amazon-braket-default-simulator 1.41, `measure_ff` and `cc_prx`.
+returns every measurement. Which qubits can hear of which (feedback groups), no capability document
+says: what the machine cannot route, the service refuses, or the task fails with its words.
+Source: Amazon Braket Developer Guide, "Explore Experimental Capabilities" (2025);
+amazon-braket-default-simulator 1.41, `measure_ff` and `cc_prx`.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qiskit.circuit import ClassicalRegister, Clbit
-from qiskit.circuit.classical import expr
+from qiskit.circuit import Clbit
 
+from qdmi_qiskit.conditions import deciding_bit
 from qdmi_qiskit.errors import RejectedError
 
 _IDLE = frozenset({"barrier", "measure"})  # leaves what was measured as it is
@@ -41,38 +43,21 @@ def midway(data: Sequence[Any]) -> dict[int, bool]:
     return found
 
 
-def deciding(condition: Any, name: str) -> tuple[Clbit, bool]:
-    """Return the bit that decides, and whether the first block is for its being 1.
-
-    Raises:
-        RejectedError: It is not one bit.
-    """
-    wanted = True
-    while isinstance(condition, expr.Unary) and condition.op is expr.Unary.Op.LOGIC_NOT:
-        condition, wanted = condition.operand, not wanted
-    if isinstance(condition, expr.Var) and isinstance(condition.var, Clbit):
-        return condition.var, wanted
-    if isinstance(condition, tuple):
-        target, value = condition
-        if isinstance(target, ClassicalRegister) and len(target) == 1:
-            target = target[0]
-        if isinstance(target, Clbit) and value in (0, 1):
-            return target, wanted is bool(value)
-    raise RejectedError(
-        f"circuit {name!r} has an if_test on more than one bit; Braket's devices decide on one "
-        "bit that was measured: write one if_test for each bit"
-    )
-
-
 def blocks(instruction: Any, name: str) -> tuple[Clbit, list[Any], list[Any]]:
     """Return the bit of an `if_test`, what follows if it is 1, and what follows if it is 0.
 
     Steps are `(gate's name, angles, qubits of the circuit around it)`.
 
     Raises:
-        RejectedError: There is something else than gates in it.
+        RejectedError: There is something else than gates in it, or more than one bit decides.
     """
-    bit, first = deciding(instruction.operation.condition, name)
+    found = deciding_bit(instruction.operation.condition)
+    if found is None:
+        raise RejectedError(
+            f"circuit {name!r} has an if_test on more than one bit; Braket's devices decide on one "
+            "bit that was measured: write one if_test for each bit"
+        )
+    bit, first = found
     parts = [list(_steps(block, instruction, name)) for block in instruction.operation.blocks]
     parts.append([])  # an else that is not there
     return (bit, parts[0], parts[1]) if first else (bit, parts[1], parts[0])

@@ -204,6 +204,14 @@ class BraketSession(Session):
             self._paid[name] = price or 0.0
             self._spent += price or 0.0
 
+    def count(self, jobs: Mapping[str, Sequence[Task]]) -> None:
+        prices = {token(key): self.estimate(tasks) or 0.0 for key, tasks in jobs.items()}
+        with self._lock:
+            for name, price in prices.items():
+                if name not in self._paid:
+                    self._paid[name] = price
+                    self._spent += price
+
     @property
     def spent(self) -> float:
         """What the tasks of this session are estimated to cost, in the currency of the price."""

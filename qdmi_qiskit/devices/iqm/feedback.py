@@ -2,6 +2,10 @@
 
 What is to happen if the bit is 0 happens always, and is taken back if the bit is 1; then follows
 what is to happen if it is 1. That is exact, and serves an `else` and a condition on 0 alike.
+
+Which qubits can hear of which (feedback groups) is in none of the documents that are read here; the
+server has it in a protobuf of channel properties alone. What it cannot route it refuses, in its
+words.
 """
 
 from __future__ import annotations
@@ -11,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qiskit.circuit import ClassicalRegister, Clbit, Qubit
-from qiskit.circuit.classical import expr
+from qiskit.circuit import Clbit, Qubit
 
+from qdmi_qiskit.conditions import deciding_bit
 from qdmi_qiskit.devices.iqm.angles import Form
 from qdmi_qiskit.devices.iqm.fold import Folder, Pulse
 
@@ -42,21 +46,13 @@ def condition_of(condition: Any) -> tuple[Clbit, bool]:
     Raises:
         NotThereError: It is not one bit.
     """
-    wanted = True
-    while isinstance(condition, expr.Unary) and condition.op is expr.Unary.Op.LOGIC_NOT:
-        condition, wanted = condition.operand, not wanted
-    if isinstance(condition, expr.Var) and isinstance(condition.var, Clbit):
-        return condition.var, wanted
-    if isinstance(condition, tuple):
-        target, value = condition
-        if isinstance(target, ClassicalRegister) and len(target) == 1:
-            target = target[0]
-        if isinstance(target, Clbit) and value in (0, 1):
-            return target, bool(value)
-    raise NotThereError(
-        "has an if_test on more than one bit: IQM's hardware decides on one bit that was measured, "
-        "so write it as one if_test for each bit, or as several circuits"
-    )
+    found = deciding_bit(condition)
+    if found is None:
+        raise NotThereError(
+            "has an if_test on more than one bit: IQM's hardware decides on one bit that was "
+            "measured, so write it as one if_test for each bit, or as several circuits"
+        )
+    return found
 
 
 def turns_of(
