@@ -45,9 +45,10 @@ class CloudOptions(DeviceOptions):
         poll_interval: Seconds between two looks at a task; else what the device says, else 1.
         busy_above: From so many waiting tasks on the device counts as busy.
         max_cost: Most that this session may spend, in the currency of the device's price.
-        price_per_task: Price of a task on a QPU; its document states only that of a shot. The
-            default is what AWS's list says of every QPU: USD 0.30 beside the shots, whatever
-            the device (Source: aws.amazon.com/braket/pricing, a copy of 2025).
+        price_per_task: Price in USD of a task on a QPU; its document states only that of a shot.
+            The default is that of AWS's list, where it is the same for every QPU, beside shot
+            prices that are those of the documents (Source: aws.amazon.com/braket/pricing, a copy
+            of 2025 with Aquila, Ankaa, Aria, Forte and Garnet). Say yours if it is another.
         cache_seconds: How long a capability document on disk is believed without asking again.
         attempts: How often a call that may be repeated is made.
         timeout: Seconds that one call may take.
