@@ -116,6 +116,31 @@ def test_a_script_runs_on_iqm_without_an_account(environment, tmp_path, profile)
     assert ran.stdout.startswith("001 ")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("slurm:braket:garnet", marks=braket),
+        pytest.param("cluster", marks=iqm),
+    ],
+)
+def test_a_device_inside_an_allocation_is_rehearsed(environment, tmp_path, name):
+    from qdmi_qiskit.testing.slurm_cluster import Cluster, lacking
+
+    if reason := lacking():
+        pytest.skip(reason)
+    (tmp_path / "config.toml").write_text(
+        '[backends.cluster]\ndevice = "slurm:lab"\n'
+        '[backends.lab]\ndevice = "iqm:garnet"\nurl = "https://iqm.invalid"\n'
+        'token = "file:/none"\n'
+    )
+    with Cluster() as running:
+        found = environment | {"SLURM_CONF": str(running.conf)}
+        ran = rehearsed(found, name, FLIPPED.format(name=""))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == f"001 {name}\n"
+
+
 @braket
 @pytest.mark.parametrize(
     ("command", "code"),

@@ -39,7 +39,8 @@ def rehearse(
     NAME is a profile or SCHEME:LOCATOR of Braket or IQM, and becomes the default device of the
     command. Every client of that vendor in COMMAND finds the service, by environment variables;
     nothing leaves this machine, nothing is paid, and no account is needed. The exit code is the
-    command's.
+    command's. With slurm: before NAME the command takes the device inside an allocation, of a Slurm
+    whose nodes are this machine.
     """
     settings: Settings = ctx.obj
     if listed:
@@ -51,6 +52,9 @@ def rehearse(
             "say what to run: qdmi rehearse braket:garnet -- COMMAND; --list shows the devices"
         )
     resolved = settings.resolve(name)
+    in_slurm = resolved.scheme == "slurm"
+    if in_slurm:
+        resolved = settings.resolve(resolved.locator)
     _check_known(resolved.label)
     _check_installed(resolved.scheme)
     with contextlib.ExitStack() as ends:
@@ -61,6 +65,8 @@ def rehearse(
                 else _iqm(resolved.locator, seed, _of_scheme(settings, "iqm"))
             )
             environment = ends.enter_context(service)
+            if in_slurm:
+                environment |= _for_nodes(environment, _of_scheme(settings, "slurm"))
         code = _run(command, environment | {"QDMI_BACKEND": name})
     ctx.exit(code)
 
@@ -116,6 +122,9 @@ def _iqm(
     with rehearse(locator, seed=seed, lifetime=_LIFETIME) as leads, TemporaryDirectory() as folder:
         tokens = Path(folder, "tokens.json")
         tokens.write_text(json.dumps({"access_token": leads["IQM_TOKEN"]}))
+        token = Path(folder, "token")  # a worker of Slurm is told where secrets lie, never which
+        token.touch(0o600)
+        token.write_text(leads["IQM_TOKEN"])
         environment = {**os.environ, **leads}
         environment.pop("IQM_TOKENS_FILE", None)
         for profile, options in profiles.items():  # one that names a server would lead there
@@ -123,8 +132,14 @@ def _iqm(
             if "tokens_file" in options:
                 environment[_variable(profile, "TOKENS_FILE")] = str(tokens)
             else:
-                environment[_variable(profile, "TOKEN")] = "env:IQM_TOKEN"
+                environment[_variable(profile, "TOKEN")] = f"file:{token}"
         yield environment
+
+
+def _for_nodes(environment: Mapping[str, str], profiles: Iterable[str]) -> dict[str, str]:
+    """Return what has workers of Slurm given the variables that lead Braket's clients."""
+    ours = json.dumps([name for name in environment if name.startswith("AWS_")])
+    return {_variable(profile, "VARIABLES"): ours for profile in profiles}
 
 
 def _variable(profile: str, key: str) -> str:
