@@ -126,15 +126,28 @@ class Session(ABC):
         """Whether jobs go into time that is reserved for this user: a time slot, a reservation."""
         return False
 
-    def admit(self, jobs: Sequence[Sequence[Task]], *, asks: bool = False) -> None:  # noqa: B027
+    def admit(  # noqa: B027
+        self, jobs: Sequence[Sequence[Task]], *, asks: bool = False, keys: Sequence[str] = ()
+    ) -> None:
         """Refuse a run as a whole before any of it is sent; nothing is refused by default.
 
         Args:
             jobs: The tasks of each job that is about to be submitted.
             asks: Only whether these would be refused: others are submitted.
+            keys: Under which they will be submitted, where that is known; one that was admitted or
+                counted before costs nothing.
 
         Raises:
             ConfigError: They are more than somebody allowed.
+        """
+
+    def count(self, jobs: Mapping[str, Sequence[Task]]) -> None:  # noqa: B027
+        """Take note of the jobs of a run that goes on which were sent before: they were paid.
+
+        Whoever keeps a budget counts each key once; nobody does by default.
+
+        Args:
+            jobs: The tasks of each, by the key that it was submitted under.
         """
 
     def refresh(self) -> None:  # noqa: B027

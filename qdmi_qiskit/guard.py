@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -44,6 +44,7 @@ class GuardedSession(Session):
         self._session, self._budget, self._most = session, budget, max_jobs
         self._money, self._places = threading.Lock(), threading.Lock()
         self._active: list[Job] = []
+        self._paid: set[str] = set()  # keys of jobs in `spent`
         self.spent = 0.0
 
     @property
@@ -65,14 +66,28 @@ class GuardedSession(Session):
         most = min(self._most, spec.capabilities.max_jobs or self._most)
         return replace(spec, capabilities=replace(spec.capabilities, max_jobs=most))
 
-    def admit(self, jobs: Sequence[Sequence[Task]], *, asks: bool = False) -> None:
-        self._session.admit(jobs, asks=asks)
+    def _cost(self, jobs: Iterable[Sequence[Task]]) -> float:
+        price = self._spec.price
+        if price is None:
+            return 0.0
+        number = shots = 0
+        for tasks in jobs:
+            number += 1
+            shots += sum(task.points * task.shots for task in tasks)
+        return price.per_task * number + price.per_shot * shots
+
+    def admit(
+        self, jobs: Sequence[Sequence[Task]], *, asks: bool = False, keys: Sequence[str] = ()
+    ) -> None:
+        self._session.admit(jobs, asks=asks, keys=keys)
         price = self._spec.price
         if self._budget is None or price is None:
             return
-        shots = sum(task.points * task.shots for tasks in jobs for task in tasks)
-        cost = price.per_task * len(jobs) + price.per_shot * shots
         with self._money:
+            if keys:
+                new = [key not in self._paid for key in keys]
+                jobs = [tasks for tasks, is_new in zip(jobs, new, strict=True) if is_new]
+            cost = self._cost(jobs)
             if self.spent + cost > self._budget * (1 + 1e-12):
                 raise ConfigError(
                     f"this run costs up to {cost:g} {price.currency}, and "
@@ -81,6 +96,16 @@ class GuardedSession(Session):
                 )
             if not asks:
                 self.spent += cost
+                self._paid.update(keys)
+
+    def count(self, jobs: Mapping[str, Sequence[Task]]) -> None:
+        self._session.count(jobs)
+        if self._budget is None:
+            return
+        with self._money:
+            new = {key: tasks for key, tasks in jobs.items() if key not in self._paid}
+            self.spent += self._cost(new.values())
+            self._paid.update(new)
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> Job:
         if self._most is None:

@@ -47,6 +47,18 @@ class ReopenedSession(Session):
     def gates(self) -> Mapping[str, Any]:
         return GATES if self._opened is None else self._opened.gates
 
+    @property
+    def held(self) -> bool:
+        return self._opened is not None and self._opened.held
+
+    def admit(
+        self, jobs: Sequence[Sequence[Task]], *, asks: bool = False, keys: Sequence[str] = ()
+    ) -> None:
+        self.opened().admit(jobs, asks=asks, keys=keys)
+
+    def count(self, jobs: Mapping[str, Sequence[Task]]) -> None:
+        self.opened().count(jobs)
+
     def spec(self) -> DeviceSpec:
         return self._spec
 

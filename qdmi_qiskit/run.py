@@ -243,13 +243,14 @@ def start(
             chunks = plan(requests, caps, writer, seeds=stream)
         if made is not None:
             _tell(made, spec, chunks)
+    key = stage.key if stage is not None else key or os.urandom(16).hex()
     if stage is None or stage.is_new:
-        session.admit([chunk.tasks for chunk in chunks])
+        keys = [f"{key}-{index}" for index in range(len(chunks))]
+        session.admit([chunk.tasks for chunk in chunks], keys=keys)
     if stage is not None:
         stage.begin(session, spec, chunks)
-        key = stage.key
     shapes = [request.shape for request in requests]
-    return Run(session, spec, shapes, chunks, key or os.urandom(16).hex(), stage)
+    return Run(session, spec, shapes, chunks, key, stage)
 
 
 def _tell(made: Any, spec: DeviceSpec, chunks: Sequence[Chunk]) -> None:

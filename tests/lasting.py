@@ -22,6 +22,7 @@ class Cloud:
     `refused`: submissions that are turned away before anything is queued; `lost`: submissions
     whose answer gets lost, by whether the job exists; `failing`: jobs that fail as a whole;
     `points`: executables of the first task of a job that fail. All by number of submission.
+    `price`: what it charges.
     """
 
     def __init__(self, *, limit=1, submit_key=False, searches=False, **faults):
@@ -32,7 +33,7 @@ class Cloud:
         self.points = dict(faults.get("points", {}))
         self.jobs, self.posted, self.keys = {}, Counter(), {}
         self.asked = self.submissions = 0
-        self.held = False
+        self.held, self.price = False, faults.get("price")
         self.simulator = QDMIProvider(environ={}).get_backend("aer", num_qubits=6).session
 
     def backend(self, path, **options):
@@ -54,7 +55,7 @@ class CloudSession(Session):
             detached=True,
             expectations=False,
         )
-        return replace(spec, name="cloud", capabilities=caps, simulator=False)
+        return replace(spec, name="cloud", capabilities=caps, simulator=False, price=cloud.price)
 
     def submit(self, tasks, *, key):
         cloud = self._cloud

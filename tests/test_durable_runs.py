@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
+from qdmi_qiskit.batch import Session
 from qdmi_qiskit.errors import (
     ConfigError,
     JobFailedError,
@@ -19,7 +20,7 @@ from qdmi_qiskit.errors import (
     UnsupportedError,
 )
 from qdmi_qiskit.journal import JobRow, journal_at
-from qdmi_qiskit.model import JobStatus
+from qdmi_qiskit.model import JobStatus, Price
 from tests.lasting import Cloud, flipped, readings
 
 WORDS = [1, 6, 11, 8, 13]
@@ -35,7 +36,7 @@ def sampled(cloud, path, **options):
     return SamplerV2(cloud.backend(path)).run([flipped(word) for word in WORDS], **options)
 
 
-def elsewhere(path, job, cloud):
+def elsewhere(path, job, cloud, backend=None):
     """The job as a process sees it that did not send it."""
     provider = QDMIProvider(environ={"QDMI_JOURNAL": str(path)})
     journal_at(path).flush()
@@ -48,7 +49,7 @@ def elsewhere(path, job, cloud):
 
     ledger = Ledger(journal_at(path), row, journal_at(path).inputs(row.number), Intent())
     restored = {"sampler": sampler, "estimator": estimator}[row.kind]
-    return restored(ledger, partial(provider._reopened, cloud.backend(path)))
+    return restored(ledger, partial(provider._reopened, backend or cloud.backend(path)))
 
 
 def test_a_finished_run_needs_no_device(path):
@@ -179,6 +180,44 @@ def test_executables_that_failed_in_a_job_are_sent_again_without_the_others(path
     assert sent == [5, 2]
     kept = elsewhere(path, job, cloud).result()[0].data.c
     assert [kept.get_counts(k) for k in range(5)] == counts
+
+
+def test_a_budget_counts_what_the_run_spent_before_it_was_resumed(path):
+    cloud = Cloud(refused=[2], price=Price(1.0, 0.01, "EUR"))  # 1.1 for a job of 10 shots
+    block = Session(cloud.backend(path), budget=20.0)
+    job = SamplerV2(block.backend).run([flipped(word) for word in WORDS], shots=10)
+    with pytest.raises(UnavailableError):
+        job.result()
+    assert block.spent == pytest.approx(5.5)
+    for budget in (5.4, 4.4, 1.2):
+        small = Session(cloud.backend(path), budget=budget)
+        with pytest.raises(ConfigError, match="nothing was sent"):
+            elsewhere(path, job, cloud, small.backend).resume()
+    assert len(cloud.posted) == 4
+    enough = Session(cloud.backend(path), budget=5.5)
+    resumed = elsewhere(path, job, cloud, enough.backend).resume()
+    assert readings(resumed.result()) == RIGHT
+    assert enough.spent == pytest.approx(5.5)
+    assert readings(job.resume().result()) == RIGHT
+    assert block.spent == pytest.approx(5.5), "counted twice by the process that began it"
+
+
+def test_a_budget_counts_what_is_sent_once_more(path):
+    cloud = Cloud(failing=[1], price=Price(1.0, 0.0, "EUR"))
+    job = sampled(cloud, path)
+    with pytest.raises(JobFailedError, match="fridge"):
+        job.result()
+    small = Session(cloud.backend(path), budget=5.5)
+    with pytest.raises(ConfigError, match=r"costs up to 1 EUR, and 0\.5 of the budget"):
+        elsewhere(path, job, cloud, small.backend).resubmit()
+    assert len(cloud.posted) == 5
+    with pytest.raises(JobFailedError, match="fridge"):  # not sent behind the user's back
+        elsewhere(path, job, cloud).resume().result()
+    assert len(cloud.posted) == 5
+    enough = Session(cloud.backend(path), budget=6.0)
+    again = elsewhere(path, job, cloud, enough.backend).resubmit()
+    assert readings(again.result()) == RIGHT
+    assert enough.spent == pytest.approx(6.0)
 
 
 def test_both_stages_of_an_estimate_come_back_the_same(path):

@@ -70,19 +70,42 @@ class Stage(Notes):
         elif ledger.sends and not ledger.lost:
             self._write(planned)
         self.rows = noted or planned
-        if ledger.intent is not None and ledger.intent.failed:
-            for number, row in enumerate(self.rows):
-                if _prepare_again(row):
-                    self._note(number)
+        wanted = ledger.intent is not None and ledger.intent.failed
+        again = {n for n, row in enumerate(self.rows) if wanted and _prepare_again(row)}
         self._ahead = Ahead(
             number
             for number, row in enumerate(self.rows)
-            if row.step is Step.PLANNED and row.attempt == 0
+            if row.step is Step.PLANNED and row.attempt == 0 and number not in again
         )
+        if not self.is_new and ledger.sends:
+            self._account()
+        for number in again:
+            self._note(number)
         self._unsent = len(self.rows)
         self._undone = sum(row.step is not Step.DONE for row in self.rows)
         if not self.rows:
             self._advance()
+
+    def _account(self) -> None:
+        """Let a budget count what this run has sent before, and refuse the rest as a whole.
+
+        What was sent again is counted again, in full: that is the most that it cost.
+        """
+        paid: dict[str, Sequence[Task]] = {}
+        unsent: dict[str, Sequence[Task]] = {}
+        for row, chunk in zip(self.rows, self._chunks, strict=True):
+            for attempt in range(row.attempt):
+                paid[_key_of(row, attempt)] = chunk.tasks
+            if row.job is not None or row.step is Step.SENDING:
+                paid[row.key] = chunk.tasks
+            elif row.step is Step.PLANNED:
+                unsent[row.key] = chunk.tasks
+        self._session.count(paid)
+        try:
+            self._session.admit(list(unsent.values()), keys=list(unsent))
+        except BaseException:
+            self.abandon()
+            raise
 
     def _compare(self, noted: Sequence[ChunkRow], planned: Sequence[ChunkRow]) -> None:
         if [row.fingerprint for row in noted] != [row.fingerprint for row in planned]:
@@ -280,15 +303,25 @@ class Stage(Notes):
 
 
 def _prepare_again(row: ChunkRow) -> bool:
-    """Let a chunk that failed, or failed in part, be sent under another key; return if it may."""
+    """Let a chunk that failed, or failed in part, be sent again; return if it may.
+
+    Under another key, unless the device never took it.
+    """
     if row.step not in (Step.FAILED, Step.CANCELED) and (
         row.step is not Step.DONE or is_whole(row)
     ):
         return False
-    row.attempt += 1
-    row.key = f"{row.key.partition('-r')[0]}-r{row.attempt}"
+    if row.job is not None:
+        row.attempt += 1
+        row.key = _key_of(row, row.attempt)
     row.step, row.job, row.reason = Step.PLANNED, None, None
     return True
+
+
+def _key_of(row: ChunkRow, attempt: int) -> str:
+    """Return the key under which a chunk was, or will be, sent for the nth time."""
+    first = row.key.partition("-r")[0]
+    return f"{first}-r{attempt}" if attempt else first
 
 
 def fingerprint(chunk: Chunk) -> bytes:

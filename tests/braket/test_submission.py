@@ -1,5 +1,6 @@
 """One key, one task, whatever happens on the line."""
 
+import gc
 import re
 import time
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from qdmi_qiskit import QDMIProvider
 from qdmi_qiskit import pace as pace_module
 from qdmi_qiskit.errors import (
     ConfigError,
@@ -231,6 +233,27 @@ def test_the_budget_is_kept_and_a_key_is_paid_once(service):
     with pytest.raises(ConfigError, match="nothing was sent"):
         device.session.submit([ready], key=uuid4().hex)
     assert len(service.tasks) == before + 2
+
+
+def test_a_resumed_run_has_spent_what_it_spent(service):
+    options = {"program_sets": False, "poll_interval": 0.01}
+    device = QDMIProvider().get_backend("braket:garnet", max_cost=0.75, **options)
+    job = device.run([flipped(device, word) for word in (1, 2, 3)], shots=10)  # 0.3145 each
+    with pytest.raises(ConfigError, match=r"max_cost=0\.75"):
+        job.result(60)
+    job_id, made = job.job_id(), len(service.tasks)
+    assert len(job.device_job_ids) == 2
+    del job
+    gc.collect()
+    found = QDMIProvider().job(job_id)
+    with pytest.raises(ConfigError, match=r"0\.6290 of max_cost=0\.75"):
+        found.resubmit().result(60)
+    assert len(service.tasks) == made
+    del found
+    gc.collect()
+    found = QDMIProvider().job(job_id, backend=backend("garnet", max_cost=0.95, program_sets=False))
+    counts = found.resubmit().result(60).get_counts()
+    assert [int(next(iter(each)), 2) for each in counts] == [1, 2, 3]
 
 
 def test_a_refused_task_costs_nothing(service):
