@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from qiskit.transpiler import CouplingMap
 
 from qdmi_qiskit import QDMIProvider, plot
+from qdmi_qiskit.forecast import Queue
 
 matplotlib = pytest.importorskip("matplotlib", reason="needs the extra plot")
 
@@ -79,6 +82,45 @@ def test_a_map_shows_every_pair_the_worst_darkest_and_marks_the_layout():
     rings = [each for each in ax.collections if len(each.get_offsets()) == 2]
     np.testing.assert_allclose(rings[-1].get_offsets(), places[[3, 7]])
     assert [text.get_text() for text in ax.texts] == [str(qubit) for qubit in range(20)]
+
+
+def test_a_map_tells_the_queue():
+    backend = QDMIProvider().get_backend("replay:grid20")
+    start = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    shown = plot.device_map(backend, queue=Queue(3, None, start, {})).get_title()
+    assert shown.splitlines()[1] == "jobs waiting: 3, start 2026-11-20 09:30 UTC"
+    shown = plot.device_map(backend, queue=Queue(None, None, None, {})).get_title()
+    assert shown.splitlines()[1] == "jobs waiting: unknown"
+
+
+def test_a_history_shows_the_medians_of_every_calibration_in_order():
+    spec = QDMIProvider().get_backend("replay:grid20").spec
+    stamp = spec.calibration
+    later = replace(
+        spec,
+        calibration=replace(stamp, id="next", time=stamp.time + timedelta(days=1)),
+        sites=tuple(replace(site, t1=None, t2=2 * site.t2) for site in spec.sites),
+    )
+    errors, times = plot.calibration_history([later, spec])
+    pairs = [
+        1 - figures.fidelity
+        for operation in spec.operations
+        for where, figures in (operation.sites or {}).items()
+        if len(where) == 2
+    ]
+    labels = [line.get_label() for line in errors.lines]
+    assert labels == ["two-qubit error", "readout error"]
+    np.testing.assert_allclose(errors.lines[0].get_ydata(), [100 * np.median(pairs)] * 2)
+    t1, t2 = times.lines
+    known = 1e6 * np.median([site.t2 for site in spec.sites])
+    np.testing.assert_allclose(t2.get_ydata(), [known, 2 * known])
+    assert len(t1.get_ydata()) == 1
+    assert list(t2.get_xdata()) == [stamp.time, later.calibration.time]
+
+
+def test_a_history_of_a_device_without_figures_says_so():
+    axes = plot.calibration_history([QDMIProvider().get_backend("aer", num_qubits=3).spec])
+    assert [ax.texts[0].get_text() for ax in axes] == ["no figures"] * 2
 
 
 def test_a_device_without_figures_is_grey():

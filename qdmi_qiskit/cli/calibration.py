@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from qdmi_qiskit.model import DeviceSpec
 
-_PLOTTED = ("two-qubit error", "readout error")
+_ERRORS = ("two-qubit error", "readout error")
 
 
 @click.command(
@@ -61,7 +60,7 @@ def calibration(
     if plot is not None:
         from pathlib import Path
 
-        _draw(rows, Path(plot))
+        _draw(found, Path(plot))
         click.echo(f"drawn into {plot}", err=True)
     if as_json:
         display.print_json(rows if history else rows[0])
@@ -92,31 +91,16 @@ def _kept(settings: Settings, name: str | None) -> list[DeviceSpec]:
 
 def _about(spec: DeviceSpec) -> dict[str, Any]:
     """Return what is told of a snapshot; medians are of what is known."""
+    from qdmi_qiskit.plot.devices import medians
+
     stamp = spec.calibration
-    pairs, reads = [], []
-    for operation in spec.operations:
-        for where, figures in (operation.sites or {}).items():
-            if figures.fidelity is None:
-                continue
-            if operation.name == "measure":
-                reads.append(1 - figures.fidelity)
-            elif len(where) == 2:
-                pairs.append(1 - figures.fidelity)
     return {
         "calibration": None if stamp is None else stamp.id,
         "time": None if stamp is None or stamp.time is None else stamp.time.isoformat(),
         "taken_at": spec.taken_at.isoformat(),
         "qubits": spec.num_qubits,
-        "two-qubit error": median(pairs) if pairs else None,
-        "readout error": median(reads) if reads else None,
-        "T1": _median([site.t1 for site in spec.sites]),
-        "T2": _median([site.t2 for site in spec.sites]),
+        **medians(spec),
     }
-
-
-def _median(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
 
 
 def _counts(before: DeviceSpec, after: DeviceSpec) -> dict[str, int]:
@@ -140,7 +124,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     if not rows:
         click.echo("the journal keeps no calibration of this device; see --help")
         return
-    columns = ["calibration", "time", "qubits", *_PLOTTED, "T1", "T2", "changes"]
+    columns = ["calibration", "time", "qubits", *_ERRORS, "T1", "T2", "changes"]
     shown = []
     for row in rows:
         when = row["time"] or row["taken_at"]
@@ -156,10 +140,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
     display.table(columns, shown, right=(2, 3, 4, 5, 6))
 
 
-def _draw(rows: list[dict[str, Any]], file: Path) -> None:
+def _draw(snapshots: list[DeviceSpec], file: Path) -> None:
     from qdmi_qiskit.errors import ConfigError, MissingPluginError
+    from qdmi_qiskit.plot import calibration_history
 
-    if not rows:
+    if not snapshots:
         raise ConfigError("the journal keeps no calibration of this device: nothing to draw")
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -170,19 +155,7 @@ def _draw(rows: list[dict[str, Any]], file: Path) -> None:
         ) from error
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
-    errors, times = figure.subplots(2, 1, sharex=True)
-    when = [datetime.fromisoformat(row["time"] or row["taken_at"]) for row in rows]
-    for axes, keys, scale in ((errors, _PLOTTED, 100.0), (times, ("T1", "T2"), 1e6)):
-        for key in keys:
-            known = [(t, scale * row[key]) for t, row in zip(when, rows, strict=True) if row[key]]
-            if known:
-                axes.plot(*zip(*known, strict=True), marker="o", label=key)
-        axes.grid(visible=True, alpha=0.3)
-        if axes.lines:
-            axes.legend()
-    errors.set_ylabel("median error (%)")
-    times.set_ylabel("median (\N{GREEK SMALL LETTER MU}s)")
-    figure.autofmt_xdate()
+    calibration_history(snapshots, axes=figure.subplots(2, 1, sharex=True))
     try:
         figure.savefig(file)
     except (OSError, ValueError) as error:

@@ -1,26 +1,27 @@
-"""Pictures of devices and results, with matplotlib (extra `plot`), loaded when one is drawn.
-
-Every function draws on `ax`, or on a new figure, and returns the axes.
-"""
+"""Pictures of devices: the map by error, the queue, and calibrations over time."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qdmi_qiskit.errors import MissingPluginError
+from qdmi_qiskit.plot.canvas import axes_of, stacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qiskit.transpiler import CouplingMap, Target
 
-CHEMICAL_ACCURACY = 1.6  # mHa
+    from qdmi_qiskit.forecast import Queue
+    from qdmi_qiskit.model import DeviceSpec
 
 
-def device_map(backend: Any, *, qubits: Iterable[int] = (), ax: Any = None) -> Any:
+def device_map(
+    backend: Any, *, qubits: Iterable[int] = (), queue: Queue | None = None, ax: Any = None
+) -> Any:
     """Draw the coupling map: lines by two-qubit error, qubits by readout error.
 
     What the device does not say is grey. A device without a coupling map, where every pair
@@ -29,9 +30,10 @@ def device_map(backend: Any, *, qubits: Iterable[int] = (), ax: Any = None) -> A
     Args:
         backend: Any backend with a `target`.
         qubits: Those to mark, such as `isa.layout.final_index_layout()`.
+        queue: What to say about waiting, such as `backend.queue()`.
         ax: Where to draw.
     """
-    pyplot = _pyplot()
+    ax = axes_of(ax, (6.5, 5.0))
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
@@ -40,8 +42,6 @@ def device_map(backend: Any, *, qubits: Iterable[int] = (), ax: Any = None) -> A
     coupling = target.build_coupling_map()
     number = min(target.num_qubits, 40) if coupling is None else target.num_qubits
     places = positions(coupling, number)
-    if ax is None:
-        ax = pyplot.subplots(figsize=(6.5, 5.0), layout="constrained")[1]
     for values, colours, label in (
         (pairs, "viridis_r", "two-qubit error"),
         (readout, "magma_r", "readout error"),
@@ -63,94 +63,73 @@ def device_map(backend: Any, *, qubits: Iterable[int] = (), ax: Any = None) -> A
         ax.annotate(str(qubit), place, ha="center", va="center", fontsize=7, color="0.5", zorder=4)
     calibration = getattr(backend, "calibration", None)
     when = getattr(calibration, "time", None)
-    ax.set_title(f"{backend.name}" + (f", calibrated {when:%Y-%m-%d %H:%M}" if when else ""))
+    title = f"{backend.name}" + (f", calibrated {when:%Y-%m-%d %H:%M}" if when else "")
+    ax.set_title(title + (f"\n{_waiting(queue)}" if queue is not None else ""))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
 
 
-def convergence(
-    steps: Sequence[Any],
-    *,
-    exact: float | None = None,
-    reference: float | None = None,
-    ax: Any = None,
-) -> Any:
-    """Draw the energies of a VQE with their standard errors.
+def _waiting(queue: Queue) -> str:
+    length = "unknown" if queue.length is None else str(queue.length)
+    start = queue.expected_start
+    return f"jobs waiting: {length}" + (f", start {start:%Y-%m-%d %H:%M} UTC" if start else "")
+
+
+def calibration_history(snapshots: Sequence[DeviceSpec], *, axes: Any = None) -> Any:
+    """Draw medians over time: errors of two-qubit gates and readout above, T1 and T2 below.
 
     Args:
-        steps: `Outcome.steps`: each has `number`, `energy` and `error` (hartree).
-        exact: Energy to which distances are drawn, in mHa; None: energies in hartree.
-        reference: Another energy to show as a line, such as Hartree-Fock.
-        ax: Where to draw.
+        snapshots: Of one device, such as `provider.calibrations(name)`, in any order.
+        axes: A pair to draw on.
     """
-    ax = _axes(ax)
-    factor, zero = (1.0, 0.0) if exact is None else (1000.0, exact)
-    numbers = [step.number for step in steps]
-    values = [factor * (step.energy - zero) for step in steps]
-    ax.errorbar(numbers, values, [factor * step.error for step in steps], fmt="o-", capsize=3)
-    if exact is not None:
-        ax.axhspan(-CHEMICAL_ACCURACY, CHEMICAL_ACCURACY, alpha=0.3, label="1.6 mHa of exact")
-    if reference is not None:
-        ax.axhline(factor * (reference - zero), color="0.5", linestyle="--", label="Hartree-Fock")
-    if exact is not None or reference is not None:
-        ax.legend()
-    ax.set_xlabel("energy asked for by the optimiser")
-    ax.set_ylabel("energy (Ha)" if exact is None else "energy - exact (mHa)")
-    return ax
+    axes = stacked(axes, 2)
+    rows = [(_when(spec), medians(spec)) for spec in sorted(snapshots, key=_when)]
+    for ax, keys, factor, label in (
+        (axes[0], ("two-qubit error", "readout error"), 100.0, "median error (%)"),
+        (axes[1], ("T1", "T2"), 1e6, "median (\N{GREEK SMALL LETTER MU}s)"),
+    ):
+        for key in keys:
+            known = [(time, factor * value) for time, row in rows if (value := row[key])]
+            if known:
+                ax.plot(*zip(*known, strict=True), marker="o", label=key)
+        ax.grid(visible=True, alpha=0.3)
+        ax.set_ylabel(label)
+        if ax.lines:
+            ax.legend()
+        else:
+            ax.text(0.5, 0.5, "no figures", transform=ax.transAxes, ha="center", color="0.5")
+    axes[0].figure.autofmt_xdate()
+    return axes
 
 
-def configurations(
-    determinants: NDArray[np.int64],
-    num_qubits: int,
-    *,
-    valid: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
-    top: int = 12,
-    ax: Any = None,
-) -> Any:
-    """Draw the most frequent configurations, those outside the sector in another colour.
-
-    Args:
-        determinants: One per shot.
-        num_qubits: Width of their bit strings, which read beta before alpha.
-        valid: Tells which are in the sector; None: all are.
-        top: How many.
-        ax: Where to draw.
-    """
-    ax = _axes(ax)
-    ranked = sorted(Counter(determinants.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    ranked = ranked[:top]
-    inside = [valid is None or bool(valid(np.array([each]))[0]) for each, _ in ranked]
-    half = num_qubits // 2
-    strings = [f"{each:0{num_qubits}b}" for each, _ in ranked]
-    ax.bar(
-        [f"{string[:half]}|{string[half:]}" for string in strings],
-        [count / len(determinants) for _, count in ranked],
-        color=["C0" if each else "C3" for each in inside],
-    )
-    ax.tick_params(axis="x", rotation=70, labelsize=8)
-    ax.set_ylabel("share of shots")
-    ax.set_title("configurations, beta|alpha" + ("" if all(inside) else "; red: wrong electrons"))
-    return ax
+def medians(spec: DeviceSpec) -> dict[str, float | None]:
+    """Return the medians of what a snapshot knows: errors as fractions, times in seconds."""
+    pairs, reads = [], []
+    for operation in spec.operations:
+        for where, figures in (operation.sites or {}).items():
+            if figures.fidelity is None:
+                continue
+            if operation.name == "measure":
+                reads.append(1 - figures.fidelity)
+            elif len(where) == 2:
+                pairs.append(1 - figures.fidelity)
+    return {
+        "two-qubit error": _median(pairs),
+        "readout error": _median(reads),
+        "T1": _median([site.t1 for site in spec.sites]),
+        "T2": _median([site.t2 for site in spec.sites]),
+    }
 
 
-def error_against_size(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, ax: Any = None
-) -> Any:
-    """Draw energy errors against the dimension of the subspace, both logarithmic.
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
-    Args:
-        curves: Label -> dimensions and errors (mHa).
-        ax: Where to draw.
-    """
-    ax = _axes(ax)
-    for label, (sizes, errors) in curves.items():
-        ax.loglog(sizes, np.maximum(errors, 1e-4), "o-", label=label)
-    ax.axhline(CHEMICAL_ACCURACY, color="0.5", linestyle="--", label="1.6 mHa")
-    ax.set_xlabel("dimension of the subspace")
-    ax.set_ylabel("energy - exact (mHa)")
-    ax.legend()
-    return ax
+
+def _when(spec: DeviceSpec) -> datetime:
+    stamp = spec.calibration
+    return spec.taken_at if stamp is None or stamp.time is None else stamp.time
 
 
 def positions(coupling: CouplingMap | None, number: int) -> NDArray[np.float64]:
@@ -201,19 +180,3 @@ def _readout_errors(target: Target) -> dict[int, float | None]:
         qubit: getattr((table or {}).get((qubit,)), "error", None)
         for qubit in range(target.num_qubits)
     }
-
-
-def _axes(ax: Any) -> Any:
-    return _pyplot().subplots(figsize=(6.5, 4.0), layout="constrained")[1] if ax is None else ax
-
-
-def _pyplot() -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as missing:
-        if (missing.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise MissingPluginError(
-            "matplotlib is not installed: run pip install 'qdmi-qiskit[plot]'", name="matplotlib"
-        ) from missing
-    return pyplot
