@@ -10,13 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from qdmi_qiskit.testing.native_device import PREFIX, build, compiler
+from qdmi_qiskit.testing.native_device import MINORS, PREFIX, build, compiler
 
-CYCLES = int(os.environ.get("QDMI_TEST_CYCLES", "1000"))
-"""10 000 take a minute of CPU for each version: `QDMI_TEST_CYCLES=10000 pytest tests/native`."""
+CYCLES = int(os.environ.get("QDMI_TEST_CYCLES", "10000"))
+"""Times that a session is opened, asked, runs a job and is closed."""
+
+WHOLE = int(os.environ.get("QDMI_TEST_WHOLE", "20"))
+"""Every how many cycles the device is asked everything, which is 280 queries; with 1, in every
+cycle, it takes four times as long."""
 
 WATCHED = 20
 """Cycles under valgrind, which is fifty times slower."""
+
+CRASHED = ("Tracer caught signal", "LeakSanitizer has encountered a fatal error")
+"""What LeakSanitizer says when it fails itself, which it does now and then on a busy machine."""
+
+TRIES = 5
 
 SCRIPT = """
 import sys
@@ -24,7 +33,7 @@ from qdmi_qiskit.devices.native import driver
 from qdmi_qiskit.model import Program, Task
 from qdmi_qiskit.testing.native_device import PREFIX, counters
 
-library, cycles, words = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+library, cycles, whole, words = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 text = "OPENQASM 3.0;\\nbit[2] c;\\nqubit[7] q;\\nflip q[0];\\nc[0] = measure q[0];\\n"
 
 
@@ -36,7 +45,8 @@ def resident():
 for cycle in range(cycles):
     session = driver.open("", library=library, prefix=PREFIX, custom1=words)
     session.status()
-    session.raw
+    if cycle % whole == 0:
+        session.raw
     job = session.submit([Task(Program("qasm3", text, 2), 5)], key="k")
     if cycle % 3 == 0:
         job.cancel()
@@ -70,20 +80,21 @@ def sanitizer():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sanitizer() is None, reason="needs a compiler with AddressSanitizer")
-@pytest.mark.parametrize("minor", [3, 4])
+@pytest.mark.parametrize("minor", MINORS)
 def test_cycles_neither_leak_nor_touch_foreign_memory(tmp_path, minor):
     ran = cycles(tmp_path, minor, CYCLES)
     assert "{'sessions': 0, 'jobs': 0, 'misused': 0}" in ran.stdout
+    assert "LeakSanitizer: detected" in ran.stderr  # it looked: Python itself leaves memory
     assert PREFIX not in ran.stderr  # no leak began in a function of the library
     assert "AddressSanitizer: heap" not in ran.stderr
     # KiB over three quarters of the cycles, of which AddressSanitizer itself keeps some.
-    assert int(ran.stdout.split()[2]) < 20_000
+    assert int(ran.stdout.split()[2]) < 8_000
 
 
 @pytest.mark.skipif(sanitizer() is None, reason="needs a compiler with AddressSanitizer")
 def test_a_leak_would_be_seen(tmp_path):
     ran = cycles(tmp_path, 4, 12, "leak")
-    assert "LeakSanitizer" in ran.stderr
+    assert "LeakSanitizer: detected" in ran.stderr
     assert f"{PREFIX}_QDMI_device_session_init" in ran.stderr
 
 
@@ -94,7 +105,7 @@ def test_valgrind_sees_no_wrong_access_and_no_leak_that_is_not_there(tmp_path, w
     library, log = build(tmp_path, minor), tmp_path / "valgrind.log"
     command = ["valgrind", "--leak-check=full", "--num-callers=30", f"--log-file={log}"]
     ran = subprocess.run(
-        [*command, sys.executable, "-c", SCRIPT, str(library), str(WATCHED), words],
+        [*command, sys.executable, "-c", SCRIPT, str(library), str(WATCHED), "1", words],
         env={**os.environ, "PYTHONMALLOC": "malloc", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -120,13 +131,12 @@ def cycles(folder, minor, number, words="quiet"):
         ),
         "OMP_NUM_THREADS": "1",
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(library), str(number), words],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=570,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    return ran
+    command = [sys.executable, "-c", SCRIPT, str(library), str(number), str(WHOLE), words]
+    for _ in range(TRIES):
+        ran = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=570, check=False
+        )
+        if not any(each in ran.stderr for each in CRASHED):
+            assert ran.returncode == 0, ran.stderr[-3000:]
+            return ran
+    return pytest.skip(f"LeakSanitizer itself crashes here: {ran.stderr[-500:]}")
