@@ -316,58 +316,7 @@ def test_a_damaged_outcome_can_be_asked_for_again(path):
     assert len(cloud.posted) == 1
 
 
-# What is not there, or in the way.
-
-
-def ran_with_a_warning(path, match):
-    cloud = Cloud(limit=1)
-    sampler = SamplerV2(cloud.backend(path))
-    with pytest.warns(UserWarning, match=match):
-        job = sampler.run([flipped(3), flipped(4)], shots=3)
-    assert readings(job.result()) == ["0011", "0100"]
-    assert not job.is_journaled
-    with pytest.raises(QdmiError, match="could not be written"):
-        job.resume()
-
-
-def test_work_goes_on_without_a_journal_that_is_damaged(path):
-    path.parent.mkdir()
-    path.write_bytes(b"no database, but a long enough text to be taken for one" * 100)
-    ran_with_a_warning(path, "damaged.*move it away")
-    with pytest.raises(JournalError, match="damaged"):
-        QDMIProvider(environ={"QDMI_JOURNAL": str(path)}).jobs()
-
-
-def test_work_goes_on_without_a_journal_of_another_program_or_a_newer_version(path):
-    path.parent.mkdir()
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE somebody_elses (a)")
-    connection.commit()
-    ran_with_a_warning(path, "another program")
-    connection.execute("DROP TABLE somebody_elses")
-    connection.execute(f"PRAGMA application_id = {0x51444D49}")
-    connection.execute("PRAGMA user_version = 999")
-    connection.commit()
-    connection.close()
-    ran_with_a_warning(path, "version 999")
-
-
-def test_work_goes_on_without_a_journal_in_a_place_that_is_none(tmp_path):
-    (tmp_path / "file").write_text("")
-    ran_with_a_warning(tmp_path / "file" / "runs.sqlite", "cannot be used")
-
-
-def test_work_goes_on_while_another_process_locks_the_journal(path, monkeypatch):
-    noted(journal_at(path), "a")
-    monkeypatch.setattr("qdmi_qiskit.journal.file.PATIENCE", 0.2)
-    journal_at(path).close()
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        ran_with_a_warning(path, "locked")
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
+# Several processes.
 
 
 def test_a_lease_ends_with_its_process(path):

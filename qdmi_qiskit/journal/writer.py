@@ -187,6 +187,7 @@ class Writer:
                     outcomes.append((future, None, error))
                 connection.execute("RELEASE one")
             connection.execute("COMMIT")
+            self._complained = False
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear it
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
