@@ -377,6 +377,7 @@ def test_options_become_fields_and_nothing_else_is_sent(server):
         error(502),
         error(504),
         (503, {}, "upstream connect error"),
+        (503, {}, '{"message": "Service Unavailable"}'),  # as a gateway says it
         (201, {}, '{"id": "aaaa'),
         (201, {}, "{}"),
     ],

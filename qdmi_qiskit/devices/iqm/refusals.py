@@ -62,7 +62,8 @@ class Refusal:
     Attributes:
         error: Ours.
         code: IQM's, such as `"illegal_job_status"`; empty if there is none.
-        spoken: Whether the IQM server itself said so, rather than something on the way.
+        spoken: Whether the IQM server itself said so, rather than something on the way: gateways
+            say `{"message": ...}` as well, but know no code and no request of IQM's.
     """
 
     error: QdmiError
@@ -87,7 +88,7 @@ def refusal(status: int, text: str) -> Refusal:
     words = message or text.strip()[:200] or "no reason given"
     tail = f" [{code or status}{f', request {request}' if request else ''}]"
     error = kind(f"IQM: {words}{tail}{f': {hint}' if hint else ''}")
-    return Refusal(error, code, bool(message))
+    return Refusal(error, code, bool(message and (code or request)))
 
 
 def _said(text: str) -> tuple[str, str, str]:
