@@ -14,11 +14,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
+from qiskit.circuit import Instruction
 from qiskit.circuit.library import UnitaryGate
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError
 
-from qdmi_qiskit.devices.aer.noise import gate_error
+from qdmi_qiskit.devices.aer.noise import dampings, gate_error, relaxation
 from qdmi_qiskit.devices.aer.programs import settled
 from qdmi_qiskit.model import Figures, Site
 from qdmi_qiskit.testing.iqm_server.calibration import Calibration
@@ -50,7 +51,21 @@ class Settings:
 
 @lru_cache(maxsize=4096)
 def _error(figures: Figures, sites: tuple[Site, ...]) -> QuantumError | None:
-    return gate_error(figures, list(sites))  # a pair takes some 10 ms to build
+    """Return the error of a gate but for `_dampings`; a pair takes some 10 ms to build."""
+    return gate_error(figures, sites, damping=False)
+
+
+@lru_cache(maxsize=4096)
+def _dampings(
+    name: str, figures: Figures, sites: tuple[Site, ...]
+) -> tuple[tuple[int, Instruction], ...]:
+    """Return the part that has to stand in the circuit, where T2 > T1: Aer's own limit."""
+    return dampings(name, figures, sites)
+
+
+@lru_cache(maxsize=4096)
+def _waiting(seconds: float, site: Site) -> Instruction | None:
+    return relaxation(seconds, site)
 
 
 def warm_up() -> None:
@@ -98,9 +113,8 @@ def _sampled(
     if not width:
         return np.zeros((shots, 0), np.uint8)
     index = {name: k for k, name in enumerate(compiled.components)}
-    sites = [calibration.sites[name] for name in index]
     model = _noise(compiled, calibration, index) if settings.noise else None
-    build = _Build(index, width, sites if settings.noise else None, settings.tracked)
+    build = _Build(index, width, calibration if settings.noise else None, settings.tracked)
     for step in compiled.steps:
         build.add(step)
     simulator = AerSimulator(noise_model=model, max_parallel_threads=1, seed_simulator=seed)
@@ -117,10 +131,10 @@ class _Build:
     """A Qiskit circuit in the making, one classical bit to each measured component."""
 
     def __init__(
-        self, index: dict[str, int], width: int, sites: Sequence[Site] | None, tracked: bool
+        self, index: dict[str, int], width: int, noise: Calibration | None, tracked: bool
     ) -> None:
         self.circuit = QuantumCircuit(len(index), width)
-        self._index, self._sites, self._tracked = index, sites, tracked
+        self._index, self._noise, self._tracked = index, noise, tracked
         self._bits = itertools.count()
         self._signals: dict[tuple[str, str], int] = {}
         self._away: set[str] = set()
@@ -131,10 +145,13 @@ class _Build:
         circuit, args = self.circuit, step.args
         if step.name == "prx":
             circuit.r(args["angle"], args["phase"], qubits[0])
+            self._damp(step, qubits)
         elif step.name == "cz":
             circuit.cz(*qubits)
+            self._damp(step, qubits)
         elif step.name == "move":
             circuit.append(UnitaryGate(_MOVE, label="move"), qubits)
+            self._damp(step, qubits)
             self._away ^= {step.locus[0]}
             if step.locus[0] not in self._away and not self._tracked:
                 circuit.rz(_UNTRACKED, qubits[0])
@@ -146,11 +163,19 @@ class _Build:
             bit = self._signals[args["feedback_key"], args["feedback_qubit"]]
             with circuit.if_test((circuit.clbits[bit], 1)):
                 circuit.r(args["angle"], args["phase"], qubits[0])
-        elif step.name == "delay" and self._sites is not None:
-            for qubit in qubits:
-                error = _error(Figures(args["duration"]), (self._sites[qubit],))
-                if error is not None:
-                    circuit.append(error.to_instruction(), [qubit])
+                self._damp(step, qubits)
+        elif step.name == "delay" and self._noise is not None:
+            for name, qubit in zip(step.locus, qubits, strict=True):
+                channel = _waiting(args["duration"], self._noise.sites[name])
+                if channel is not None:
+                    circuit.append(channel, [qubit])
+
+    def _damp(self, step: Step, qubits: Sequence[int]) -> None:
+        if self._noise is None:
+            return
+        sites = tuple(self._noise.sites[name] for name in step.locus)
+        for place, channel in _dampings(_gate(step), _figures(step, self._noise), sites):
+            self.circuit.append(channel, [qubits[place]])
 
     def _measure(self, step: Step, qubits: list[int]) -> None:
         for name, qubit in zip(step.locus, qubits, strict=True):
@@ -164,7 +189,7 @@ def _noise(compiled: Compiled, calibration: Calibration, index: dict[str, int]) 
     model = NoiseModel(["r", "cz", "unitary", "rz"])
     seen = set()
     for step in compiled.steps:
-        name = {"prx": "r", "cc_prx": "r"}.get(step.name, step.name)
+        name = _gate(step)
         key = (name, step.locus)
         if key in seen:
             continue
@@ -177,8 +202,16 @@ def _noise(compiled: Compiled, calibration: Calibration, index: dict[str, int]) 
                 matrix = [[1 - wrong_one, wrong_one], [wrong_zero, 1 - wrong_zero]]
                 model.add_readout_error(ReadoutError(matrix), [qubit], warnings=False)
         elif name in ("r", "cz", "move"):
-            figures = calibration.figure("prx", step.locus) if name == "r" else step.figures
-            error: QuantumError | None = _error(figures, tuple(sites))
+            error: QuantumError | None = _error(_figures(step, calibration), tuple(sites))
             if error is not None and not error.ideal():
                 model.add_quantum_error(error, name, qubits, warnings=False)
     return model
+
+
+def _gate(step: Step) -> str:
+    """Return Aer's name for an operation."""
+    return {"prx": "r", "cc_prx": "r"}.get(step.name, step.name)
+
+
+def _figures(step: Step, calibration: Calibration) -> Figures:
+    return calibration.figure("prx", step.locus) if _gate(step) == "r" else step.figures
