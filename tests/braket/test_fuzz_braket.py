@@ -59,7 +59,7 @@ def checked(found, shots, points):
     assert json.dumps(dict(found.told)) is not None
 
 
-def outcome(files, layout, shots, executables):
+def outcome(files, layout, shots, executables, missing=None):
     texts = {name: json.dumps(each).encode("utf-8", "replace") for name, each in files.items()}
 
     def get(path):
@@ -67,7 +67,7 @@ def outcome(files, layout, shots, executables):
             raise_missing(path)
         return texts[path]
 
-    return fetch(get, layout, shots, executables)
+    return fetch(get, layout, shots, executables, missing)
 
 
 def raise_missing(path):
@@ -105,11 +105,12 @@ def test_any_result_of_a_task_of_somebody_else(document):
     st.one_of(st.just(EXECUTABLE), spoilt(EXECUTABLE), ANY),
     st.sampled_from([LAYOUT, None]),
     st.sampled_from([None, 0, 1, 2, 10**9]),
+    st.sampled_from([None, "it was canceled"]),
 )
-def test_any_result_of_a_program_set(top, program, executable, layout, executables):
+def test_any_result_of_a_program_set(top, program, executable, layout, executables, missing):
     files = {"results.json": top, "p/results.json": program, "p/e0.json": executable}
     try:
-        found = outcome(files, layout, 4, executables)
+        found = outcome(files, layout, 4, executables, missing)
     except QdmiError:
         return
     if layout is not None and executables:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from qdmi_qiskit.answers import understood
 from qdmi_qiskit.devices.iqm import posted, wire
 from qdmi_qiskit.devices.iqm.keys import Column
-from qdmi_qiskit.devices.iqm.outcome import Reading, read, readings_from
+from qdmi_qiskit.devices.iqm.outcome import Lost, Reading, read, readings_from
 from qdmi_qiskit.devices.iqm.refusals import refusal
 from qdmi_qiskit.errors import QdmiError
 from qdmi_qiskit.model import JobStatus
@@ -79,8 +79,10 @@ def test_any_measurements(tables):
 
 
 @SOME
-@given(spoilt(PAYLOAD) | ANY, st.just(TABLES) | spoilt(TABLES))
-def test_any_payload_of_somebody_else(payload, tables):
+@given(spoilt(PAYLOAD) | ANY, st.just(TABLES) | spoilt(TABLES), st.booleans())
+def test_any_payload_of_somebody_else(payload, tables, lost):
+    if lost:
+        tables = [Lost("it failed")]
     try:
         with understood("it"):  # as a job does
             outcome = read(tables, readings_from(payload, tables))
