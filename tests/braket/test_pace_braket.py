@@ -1,8 +1,5 @@
 """The line to Braket: slower when throttled, wary of broken answers, not deaf to Ctrl-C."""
 
-import os
-import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,6 +11,7 @@ from qdmi_qiskit.errors import ProtocolError, SubmitUnknownError, UnavailableErr
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import JobStatus, Task
 from tests.braket.cloud import backend, flipped, session
+from tests.interrupts import interrupted
 
 
 def task(device, word=5, shots=10):
@@ -117,23 +115,6 @@ def test_no_more_calls_are_under_way_than_the_width_allows(service):
         assert (width.limit, width.peak) == (2, 0)
         list(pool.map(lambda _: device.status(), range(6)))
         assert 1 <= width.peak <= width.limit <= 4
-
-
-def interrupted(when, call):
-    """Press Ctrl-C as soon as `when()`, which `call` brings about and which holds inside it."""
-
-    def press():
-        for _ in range(2000):
-            if when():
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-            threading.Event().wait(0.01)
-
-    thread = threading.Thread(target=press, daemon=True)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        call()
-    thread.join()
 
 
 @pytest.mark.parametrize("what", ["wait", "result"])

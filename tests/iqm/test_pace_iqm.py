@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 
 import numpy as np
@@ -14,6 +12,7 @@ from qdmi_qiskit import SamplerV2
 from qdmi_qiskit.devices.iqm import wire
 from qdmi_qiskit.errors import SubmitUnknownError
 from qdmi_qiskit.testing.iqm_server import IQMServer
+from tests.interrupts import interrupted
 from tests.iqm.loopback import backend_on, isa_for
 
 
@@ -87,23 +86,6 @@ def test_no_request_goes_without_a_timeout(server, monkeypatch):
     job.result()
     assert len(seen) == len(server.log.requests)
     assert all(connect == 10.0 and read in (7.0, 37.0) for connect, read in seen), seen
-
-
-def interrupted(when, call):
-    """Press Ctrl-C as soon as `when()`, which `call` brings about and which holds inside it."""
-
-    def press():
-        for _ in range(2000):
-            if when():
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-            threading.Event().wait(0.01)
-
-    thread = threading.Thread(target=press, daemon=True)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        call()
-    thread.join()
 
 
 @pytest.mark.parametrize("what", ["wait_for_final_state", "result"])

@@ -338,8 +338,8 @@ sys.path.insert(0, {root!r})
 from tests.slurm.works import backend, crooked, long
 slurm = backend()
 job = slurm.run(long(), shots=200_000)
-print("running", flush=True)
 try:
+    print("running", flush=True)  # what follows it is to be interrupted, wherever it is by then
     job.result()
 except KeyboardInterrupt:
     print(job.qdmi_status().final, slurm.session._allocation.over.is_set(), flush=True)
