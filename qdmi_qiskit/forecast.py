@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -12,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.transpiler import Target
 
-from qdmi_qiskit.model import DeviceSpec, DeviceState, Price
+from qdmi_qiskit.model import DeviceSpec, DeviceState, Price, Task
 from qdmi_qiskit.plan import Chunk, Request, plan
 from qdmi_qiskit.sizes import SIZES, size_of
 
@@ -108,6 +109,24 @@ def planned(spec: DeviceSpec, requests: Sequence[Request[QuantumCircuit]]) -> tu
     """Return the device jobs that requests become, without their programs."""
     sizes = [replace(request, circuit=size_of(request)) for request in requests]
     return plan(sizes, spec.capabilities, SIZES)
+
+
+class Considered(Sequence[Sequence[Task]]):
+    """The tasks of each device job that requests become, planned only if somebody looks."""
+
+    def __init__(self, spec: DeviceSpec, requests: Callable[[], Sequence[Request[Any]]]) -> None:
+        """Ask for the requests when they are needed."""
+        self._spec, self._requests = spec, requests
+
+    @cached_property
+    def _jobs(self) -> list[tuple[Task, ...]]:
+        return [chunk.tasks for chunk in planned(self._spec, self._requests())]
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._jobs[index]
 
 
 def is_free(spec: DeviceSpec) -> bool:

@@ -60,12 +60,21 @@ def encoder(
     return partial(_program, *chosen(formats, extra))
 
 
-def _program(name: str, write: Callable[[Any], Any], circuit: QuantumCircuit) -> Program:
+def _program(
+    name: str,
+    write: Callable[[Any], Any],
+    circuit: QuantumCircuit,
+    names_of: Callable[[QuantumCircuit], tuple[str, ...]] | None = None,
+) -> Program:
     if not circuit.num_parameters:
         return Program(name, _written(write, circuit, name), circuit.num_clbits)
     plain = without_phase(circuit)
-    names = tuple(parameter.name for parameter in plain.parameters)
+    names = (names_of or _names)(plain)
     return Program(name, _written(write, plain, name), circuit.num_clbits, names)
+
+
+def _names(circuit: QuantumCircuit) -> tuple[str, ...]:
+    return tuple([parameter.name for parameter in circuit.parameters])
 
 
 def chosen(
@@ -171,7 +180,7 @@ class CircuitCodec:
         """Make a program of a circuit, its parameters left open."""
         if self._compiled is None:
             return _program(self._name, self._write, circuit)
-        make = partial(_program, self._name, self._write, circuit)
+        make = partial(_program, self._name, self._write, circuit, self._compiled.names)
         program: Program = self._compiled.product(circuit, "program", make)
         return program
 
@@ -202,6 +211,7 @@ class _Known:
     user: weakref.ref[QuantumCircuit]
     copy: QuantumCircuit
     ids: list[int] = field(default_factory=list)
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -263,6 +273,22 @@ class Compiled:
             with self._lock:
                 self._keep(made, key, found)
         return found
+
+    def names(self, circuit: QuantumCircuit) -> tuple[str, ...]:
+        """Return the names of the parameters, sorted once for all circuits made of one copy.
+
+        What is made of a copy here has gates and measurements more, and the same parameters.
+        """
+        with self._lock:
+            made = self._made.get(id(circuit))
+            if made is None or made.circuit is not circuit:
+                return _names(circuit)
+            known = made.origin
+            if circuit.num_parameters != known.copy.num_parameters:
+                return _names(circuit)
+            if known.names is None:
+                known.names = _names(known.copy)
+            return known.names
 
     def _keep(self, made: _Made, key: Any, found: Any) -> None:
         if isinstance(found, QuantumCircuit) and id(found) not in self._made:

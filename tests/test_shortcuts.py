@@ -14,8 +14,9 @@ from qiskit.quantum_info import Statevector
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, bits
 from qdmi_qiskit.model import Shots
-from qdmi_qiskit.primitives.moments import Moments, Tables, Uncertainty, moments
+from qdmi_qiskit.primitives.moments import Moments, Uncertainty, moments
 from qdmi_qiskit.primitives.observables import collect, grouped
+from qdmi_qiskit.primitives.worth import Tables
 from qdmi_qiskit.templates import template
 from tests.references import random_state, random_sum
 
@@ -97,7 +98,7 @@ def test_sums_of_parities_are_those_of_counts(width, first, shots, discards):
     coefficients = table.coefficients[:, group.terms]
     tables = Tables()
     for _ in range(2):  # the second time from the tables
-        found = moments(outcome, group, first, coefficients, tables)
+        found = moments(outcome, first, tables.get(group, table))
         for point in range(3):
             kept = shots if valid is None else valid[point]
             assert found.shots[point, 0] == kept
@@ -109,6 +110,37 @@ def test_sums_of_parities_are_those_of_counts(width, first, shots, discards):
                 ]
                 wanted = slow_moments(rows, group.masks, coefficients[number])
                 np.testing.assert_allclose(got, wanted, atol=1e-9)
+
+
+# Groups of terms against pairwise comparison -----------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "terms"), [(1, 4), (3, 40), (7, 200), (31, 90), (70, 60)])
+def test_groups_are_those_of_comparing_pauli_by_pauli(width, terms):
+    rng = np.random.default_rng(width)
+    letters = rng.choice(list("IXYZ"), (terms, width), p=[0.7, 0.1, 0.1, 0.1])
+    sums = {"".join(row): float(rng.normal()) for row in letters if set(row) != {"I"}}
+    table = collect(SimplePub([sums]).observables, width)
+    words = np.array(list("IZXY"))[2 * table.x + table.z]
+    wanted: list[list[int]] = []
+    for term in np.argsort(-np.abs(table.coefficients[0]), kind="stable").tolist():
+        for group in wanted:
+            if all(
+                "I" in (a, b) or a == b
+                for other in group
+                for a, b in zip(words[term], words[other], strict=True)
+            ):
+                group.append(term)
+                break
+        else:
+            wanted.append([term])
+    found = grouped(table)
+    assert [group.terms.tolist() for group in found] == wanted
+    assert len(wanted) > 1 or width == 1
+    for group in found:
+        for place, site in enumerate(group.basis.qubits.tolist()):
+            seen = set(words[group.terms, site]) - {"I"}
+            assert seen == {"IZXY"[2 * group.basis.x[place] + group.basis.z[place]]}
 
 
 class SimplePub:

@@ -95,12 +95,14 @@ def bounded(
     if uniform:
         wanted = np.broadcast_to((weights**2).sum(axis=0) / need.precision**2, weights.shape)
     fewest = max(need.fewest, PAIR)
+    points, numbers = np.unique(need.point), np.unique(need.number)
+    used: npt.NDArray[np.bool_] = weights > 0
+    most = np.ceil(np.where(used, wanted, 0.0)[:, numbers].max(axis=1, initial=0.0) - 1e-9)
+    everywhere, somewhere = used[:, numbers].all(axis=1), used[:, numbers].any(axis=1)
     found = []
-    for group, weight, shots in zip(groups, weights, wanted, strict=True):
-        used = weight[need.number] > 0
-        if used.any():
-            most = np.ceil(shots[np.unique(need.number[used])].max() - 1e-9)
-            found.append(Share(group, np.unique(need.point[used]), max(int(most), fewest)))
+    for k in np.flatnonzero(somewhere).tolist():
+        where = points if everywhere[k] else np.unique(need.point[used[k, need.number]])
+        found.append(Share(groups[k], where, max(int(most[k]), fewest)))
     return found
 
 
@@ -143,9 +145,11 @@ def refined(
         error = np.nansum(np.where(wanted > 0, spread / wanted**2, 0.0), axis=0)
     wanted = wanted * (1 + MARGIN * np.sqrt(error) / need.precision**2)
     found = []
+    everywhere = len(np.unique(need.point))
     for share, shots in zip(safe, wanted, strict=True):
-        at_points = np.isin(need.point, share.points)
-        most = int(np.ceil(shots[at_points].max(initial=0.0)))
+        if len(share.points) < everywhere:
+            shots = shots[np.isin(need.point, share.points)]
+        most = math.ceil(shots.max(initial=0.0))
         valid = min(max(most, FEWEST), share.shots)
         shots_each = max(math.ceil(valid / kept), need.fewest)
         found.append(Share(share.group, share.points, shots_each))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import ref
 
-import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Measure
 from qiskit.transpiler import PassManager, Target
@@ -14,10 +15,10 @@ from qdmi_qiskit.errors import RejectedError
 from qdmi_qiskit.isa import IsaChecker
 from qdmi_qiskit.model import Basis
 from qdmi_qiskit.passes import pass_manager
-from qdmi_qiskit.primitives.observables import Flags
 
 REGISTER = "_qdmi_basis"
 _MEASURE = Measure()
+_Steps = dict[tuple[int, int, int, bool, bool], list[CircuitInstruction]]
 
 
 class BasisChanges:
@@ -26,36 +27,67 @@ class BasisChanges:
     def __init__(self, target: Target, isa: IsaChecker) -> None:
         self.target, self._isa = target, isa
         self._gates: dict[tuple[int, bool], list[Any]] = {}
+        self._registers: dict[int, ClassicalRegister] = {}
+        self._last: tuple[Callable[[], QuantumCircuit | None], _Steps] = (lambda: None, {})
 
     def measured(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
         """Return the circuit, followed by the measurement of a basis.
 
         Bit `circuit.num_clbits + j` of the outcome belongs to `basis.qubits[j]`.
         """
-        register = ClassicalRegister(len(basis.qubits), REGISTER)
+        width = len(basis.qubits)
+        register = self._registers.get(width)
+        if register is None:
+            register = self._registers[width] = ClassicalRegister(width, REGISTER)
         whole: QuantumCircuit = circuit.copy()
         whole.add_register(register)
-        turned = np.flatnonzero(basis.x)
-        self._learn(circuit.num_qubits, basis.qubits[turned], basis.z[turned])
-        qubits = whole.qubits
+        qubits, known = whole.qubits, self._known_of(circuit)
         # Everything is checked already, and _append is 10 times cheaper than append.
-        for clbit, site, x, z in zip(
-            register, basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True
+        for j, key in enumerate(
+            zip(basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True)
         ):
-            qubit = (qubits[site],)
-            if x:
-                for operation in self._gates[site, z]:
-                    whole._append(CircuitInstruction(operation, qubit))  # noqa: SLF001
-            whole._append(CircuitInstruction(_MEASURE, qubit, (clbit,)))  # noqa: SLF001
+            steps = known.get((width, j, *key))
+            if steps is None:
+                site, x, z = key
+                qubit = (qubits[site],)
+                gates = self._turning(circuit.num_qubits, basis, site, z) if x else ()
+                steps = [CircuitInstruction(gate, qubit) for gate in gates]
+                steps.append(CircuitInstruction(_MEASURE, qubit, (register[j],)))
+                known[width, j, *key] = steps
+            for step in steps:
+                whole._append(step)  # noqa: SLF001
         return whole
 
-    def _learn(self, num_qubits: int, sites: Any, is_y: Flags) -> None:
-        """Find the gates of the qubits that are not known yet, all in one pass."""
-        new = [
-            key for key in zip(sites.tolist(), is_y.tolist(), strict=True) if key not in self._gates
-        ]
+    def _known_of(self, circuit: QuantumCircuit) -> _Steps:
+        """Return the steps that other bases of the same circuit took: they have much in common."""
+        last, known = self._last
+        if last() is not circuit:
+            known = {}
+            self._last = ref(circuit), known
+        return known
+
+    def _turning(self, num_qubits: int, basis: Basis, site: int, y: bool) -> Sequence[Any]:
+        if (site, y) not in self._gates:
+            self.learn(num_qubits, [basis])
+        return self._gates[site, y]
+
+    def learn(self, num_qubits: int, bases: Iterable[Basis]) -> None:
+        """Find the gates that are not known yet, each kind for all qubits in one pass.
+
+        Args:
+            num_qubits: Of the circuits.
+            bases: To be measured soon.
+        """
+        new = {
+            (site, y)
+            for basis in bases
+            for site, x, y in zip(
+                basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True
+            )
+            if x and (site, y) not in self._gates
+        }
         for y in (False, True):
-            wanted = [site for site, kind in new if kind is y]
+            wanted = sorted(site for site, kind in new if kind is y)
             if not wanted:
                 continue
             plain = QuantumCircuit(num_qubits)

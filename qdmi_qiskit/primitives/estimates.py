@@ -13,8 +13,9 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.moments import Moments, Tables, Uncertainty, moments
+from qdmi_qiskit.primitives.moments import Moments, Uncertainty, moments
 from qdmi_qiskit.primitives.observables import Observables
+from qdmi_qiskit.primitives.worth import Tables
 
 _MISSED = 1.1
 """A standard error larger by more than this is said to miss the precision: the error of the error
@@ -163,5 +164,5 @@ def _seen(plan: Plan, share: Share, shots: Shots) -> Moments:
             "better precision, so that it takes more",
             job_id="",
         )
-    coefficients = plan.observables.coefficients[:, share.group.terms]
-    return moments(shots, share.group, plan.circuit.num_clbits, coefficients, plan.tables)
+    worth = plan.tables.get(share.group, plan.observables)
+    return moments(shots, plan.circuit.num_clbits, worth)

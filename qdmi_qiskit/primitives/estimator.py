@@ -17,7 +17,7 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.forecast import Estimate, forecast, planned
+from qdmi_qiskit.forecast import Considered, Estimate, forecast
 from qdmi_qiskit.formats import Compiled, encoder
 from qdmi_qiskit.journal import Ledger, Stage
 from qdmi_qiskit.model import Basis, DeviceSpec, Shots, Values
@@ -28,11 +28,11 @@ from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.commuting import commuting
 from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
-from qdmi_qiskit.primitives.moments import Tables
 from qdmi_qiskit.primitives.moved import moved
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
-from qdmi_qiskit.primitives.pubs import bindings, coerced, note_drift, points_of, reading
+from qdmi_qiskit.primitives.pubs import KnownPub, bindings, coerced, note_drift, points_of, reading
+from qdmi_qiskit.primitives.worth import Tables
 from qdmi_qiskit.run import Run, seeds, start
 from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 from qdmi_qiskit.work import Both, Computation, Looked, Staged, Work
@@ -180,6 +180,9 @@ class EstimatorV2(BaseEstimatorV2):
     def _begun(
         self, pubs: Sequence[EstimatorPub], call: int, ledger: Ledger | None
     ) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
+        if self._bases.target is not self._device.target:  # the backend was refreshed
+            self._bases = BasisChanges(self._device.target, self._device.isa)
+            self._groups.clear()
         plans = [self._planned(pub) for pub in pubs]
         exact = [plan for plan in plans if plan.pub.precision == 0]
         parts: list[Work[Any]] = []
@@ -216,6 +219,8 @@ class EstimatorV2(BaseEstimatorV2):
                 groups = commuting(observables, self._device.target)
             else:
                 groups = grouped(observables, abelian=rule == "qubit_wise")
+            if not self._device.spec.capabilities.bases:
+                self._bases.learn(observables.x.shape[1], [group.basis for group in groups])
             self._groups[key] = groups
         return groups
 
@@ -223,16 +228,13 @@ class EstimatorV2(BaseEstimatorV2):
         self, plans: Sequence[Plan], call: int, ledger: Ledger | None
     ) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
         """Start the pilots, and with them whatever needs none; the rest follows by itself."""
-        if self._bases.target is not self._device.target:  # the backend was refreshed
-            self._bases = BasisChanges(self._device.target, self._device.isa)
-            self._groups.clear()
         seed = self._options.chosen_seed()
         stream = None if seed is None else seeds(seed, call=call)
         measured = _Remembered(self._bases.measured, self._device.compiled)
         piloted = any(plan.pilot for plan in plans)
         if piloted and (ledger is None or ledger.intent is None):
-            most = planned(self._device.spec, self._at_most(plans))
-            self._device.session.admit([chunk.tasks for chunk in most], asks=True)
+            most = Considered(self._device.spec, partial(self._at_most, plans))
+            self._device.session.admit(most, asks=True)
         stage = None if ledger is None else ledger.stage(0, last=not piloted)
         first = self._started(plans, [plan.first for plan in plans], stream, measured, stage)
         if not piloted:
@@ -402,7 +404,7 @@ def _coerced(pub: EstimatorPubLike, index: int, precision: float) -> EstimatorPu
     if isinstance(pub, tuple | list) and len(pub) > 3 and pub[3] is not None:
         _checked_precision(pub[3], "precision")
     wanted = "(circuit, observables, values, precision)"
-    found = coerced(EstimatorPub.coerce, pub, precision, index=index, wanted=wanted)
+    found = coerced(KnownPub.coerce, pub, precision, index=index, wanted=wanted)
     _checked_precision(found.precision, "precision")
     return found
 

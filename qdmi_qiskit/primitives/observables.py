@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
 
+from qdmi_qiskit.bits import from_bools, to_ints
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import Basis, PauliSum, Values
 
@@ -88,18 +90,17 @@ def collect(array: Any, num_qubits: int) -> Observables:
     codes = np.concatenate(tables) if tables else np.zeros((0, num_qubits), np.uint8)
     size = np.concatenate([*sizes, []])
     which = np.concatenate([*numbers, np.empty(0, np.intp)])
-    rows, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")  # terms as they came: groups depend on it
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
+    places: dict[bytes, int] = {}  # terms as they came: groups depend on it
+    term = [places.setdefault(row.tobytes(), len(places)) for row in codes]
+    rows = np.zeros((len(places), num_qubits), np.uint8)
+    rows[term] = codes
     coefficients = np.zeros((len(flat), len(rows)))
-    np.add.at(coefficients, (which, rank[inverse.reshape(-1)]), size)
+    np.add.at(coefficients, (which, np.array(term, np.intp)), size)
     if not np.isfinite(size).all():
         raise ConfigError(
             f"observable {int(which[~np.isfinite(size)][0])} has a coefficient that is no finite "
             "number: check what computed it"
         )
-    rows = rows[order]
     acts = rows.any(axis=1)
     constants = coefficients[:, ~acts].sum(axis=1)
     rows = rows[acts]
@@ -136,30 +137,42 @@ def grouped(observables: Observables, *, abelian: bool = True) -> list[Group]:
         observables: The terms.
         abelian: False puts every term into a group of its own.
     """
+    order = by_weight(observables)
+    members = _fitted(observables, order) if abelian else [[term] for term in order]
+    return [_group(np.array(terms), observables.x, observables.z) for terms in members]
+
+
+def _fitted(observables: Observables, order: Sequence[int]) -> list[list[int]]:
+    """Put each term into the first group whose basis has the same Pauli wherever both act.
+
+    All bases are one long integer, a slot of 2 flags per qubit and a guard bit for each: comparing
+    a term with all groups is a few operations on it, whatever their number.
+    """
     x, z = observables.x, observables.z
-    bases_x = np.zeros_like(x)
-    bases_z = np.zeros_like(z)
+    paulis = to_ints(from_bools(np.concatenate([x, z], axis=1)))
+    acts = to_ints(from_bools(np.concatenate([x | z, x | z], axis=1)))
+    width = 2 * x.shape[1] + 1
+    bases = taken = ones = guards = 0
     members: list[list[int]] = []
-    for term in by_weight(observables):
-        number = len(members)
-        acts = x[term] | z[term]
-        clash = (bases_x[:number] | bases_z[:number]) & acts
-        clash &= (bases_x[:number] != x[term]) | (bases_z[:number] != z[term])
-        free = np.flatnonzero(~clash.any(axis=1)) if abelian else np.empty(0, np.intp)
-        group = int(free[0]) if free.size else number
-        if group == number:
+    for term in order:
+        clash = (bases ^ paulis[term] * ones) & taken & acts[term] * ones
+        fits = (guards - clash) & guards  # a clash borrows the guard bit of its slot
+        group = (fits & -fits).bit_length() // width - 1 if fits else len(members)
+        place = group * width
+        if not fits:
             members.append([])
+            ones |= 1 << place
+            guards |= 1 << place + width - 1
         members[group].append(term)
-        bases_x[group] |= x[term]
-        bases_z[group] |= z[term]
-    return [
-        _group(np.array(terms), x, z, bases_x[k], bases_z[k]) for k, terms in enumerate(members)
-    ]
+        bases |= paulis[term] << place
+        taken |= acts[term] << place
+    return members
 
 
-def _group(
-    terms: npt.NDArray[np.intp], x: Flags, z: Flags, basis_x: Flags, basis_z: Flags
-) -> Group:
+def _group(terms: npt.NDArray[np.intp], x: Flags, z: Flags) -> Group:
+    some_x, some_z = x[terms], z[terms]
+    basis_x: Flags = some_x.any(axis=0)
+    basis_z: Flags = some_z.any(axis=0)
     qubits = np.flatnonzero(basis_x | basis_z)
-    masks = (x[terms] | z[terms])[:, qubits]
+    masks = (some_x | some_z)[:, qubits]
     return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks, np.ones(len(terms)))

@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 from qiskit.primitives import PubResult
 from qiskit.primitives.containers.bindings_array import BindingsArray
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.drift import drifted
 from qdmi_qiskit.errors import ConfigError, JournalError
@@ -19,13 +20,31 @@ from qdmi_qiskit.model import DeviceSpec, Values
 T = TypeVar("T")
 
 
+class KnownPub(EstimatorPub):
+    """Qiskit's pub, which counts qubits without writing all observables as dictionaries."""
+
+    def validate(self) -> None:
+        """Raise Qiskit's words for parts that do not fit together."""
+        fits = (
+            isinstance(self.circuit, QuantumCircuit)
+            and (self.precision is None or isinstance(self.precision, int | float))
+            and self.observables.num_qubits == self.circuit.num_qubits
+            and self.parameter_values.num_parameters == self.circuit.num_parameters
+            and (self.precision or 0) >= 0
+        )
+        if not fits:
+            super().validate()
+        self.observables.validate()
+        self.parameter_values.validate()
+
+
 def coerced(
     coerce: Callable[[Any, Any], T], given: Any, default: Any, *, index: int, wanted: str
 ) -> T:
     """Return one of the pubs of a call.
 
     Args:
-        coerce: `SamplerPub.coerce` or `EstimatorPub.coerce`.
+        coerce: `SamplerPub.coerce` or `KnownPub.coerce`.
         given: What the user wrote.
         default: Shots or precision where the pub names none.
         index: Its place in the list, for the message.
@@ -37,7 +56,7 @@ def coerced(
     first = given[0] if isinstance(given, tuple | list) and given else given
     circuit = getattr(first, "circuit", first)
     if not isinstance(circuit, QuantumCircuit):
-        kind = coerce.__self__.__name__.removesuffix("Pub")  # type: ignore[attr-defined]
+        kind = "Estimator" if "observables" in wanted else "Sampler"
         raise ConfigError(
             f"An invalid {kind} pub-like was given: pub {index} begins with a "
             f"{type(circuit).__name__}, not a circuit: wanted a list of pubs, run([{wanted}])"
