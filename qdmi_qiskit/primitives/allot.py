@@ -98,7 +98,8 @@ def bounded(
     points, numbers = np.unique(need.point), np.unique(need.number)
     used: npt.NDArray[np.bool_] = weights > 0
     most = np.ceil(np.where(used, wanted, 0.0)[:, numbers].max(axis=1, initial=0.0) - 1e-9)
-    everywhere, somewhere = used[:, numbers].all(axis=1), used[:, numbers].any(axis=1)
+    everywhere = np.logical_and.reduce(used[:, numbers], axis=1)
+    somewhere = np.logical_or.reduce(used[:, numbers], axis=1)
     found = []
     for k in np.flatnonzero(somewhere).tolist():
         where = points if everywhere[k] else np.unique(need.point[used[k, need.number]])

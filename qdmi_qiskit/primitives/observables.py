@@ -171,8 +171,8 @@ def _fitted(observables: Observables, order: Sequence[int]) -> list[list[int]]:
 
 def _group(terms: npt.NDArray[np.intp], x: Flags, z: Flags) -> Group:
     some_x, some_z = x[terms], z[terms]
-    basis_x: Flags = some_x.any(axis=0)
-    basis_z: Flags = some_z.any(axis=0)
+    basis_x: Flags = np.logical_or.reduce(some_x)
+    basis_z: Flags = np.logical_or.reduce(some_z)
     qubits = np.flatnonzero(basis_x | basis_z)
     masks = (some_x | some_z)[:, qubits]
     return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks, np.ones(len(terms)))
