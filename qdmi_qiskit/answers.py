@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,46 @@ from qdmi_qiskit.errors import ProtocolError, QdmiError
 
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _WORDS = 200
+_PIECE = 1 << 14  # bytes read at a time; compressed ones may become a thousand times as many
+
+LARGEST = 1 << 26
+"""Bytes that any answer may have; an outcome has its own beyond these."""
+
+
+class TooLongError(ProtocolError):
+    """An answer is longer than anything that was asked for; what is left of it is not read."""
+
+
+def outcome_size(shots: int, bits: int) -> int:
+    """Return how many bytes of JSON an outcome may take: a digit, a comma, blanks for each bit.
+
+    >>> outcome_size(10_000, 20) - LARGEST
+    1600000
+    """
+    return LARGEST + 8 * max(shots, 0) * max(bits, 1)
+
+
+def taken(read: Callable[[int], bytes], most: int, what: str) -> bytes:
+    """Return a body, read piece by piece, so that no service can fill the memory.
+
+    Args:
+        read: Returns at most so many bytes, none at the end.
+        most: Bytes that the body may have.
+        what: It is, for messages.
+
+    Raises:
+        TooLongError: It is longer.
+    """
+    pieces, size = list[bytes](), 0
+    while piece := read(_PIECE):
+        size += len(piece)
+        if size > most:
+            raise TooLongError(
+                f"{what} is longer than the {most} bytes that it can have: nothing of it is "
+                "used; report it"
+            )
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 @contextmanager

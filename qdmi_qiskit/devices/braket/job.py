@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from qdmi_qiskit.answers import understood
+from qdmi_qiskit.answers import outcome_size, understood
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.braket.action import cost
 from qdmi_qiskit.devices.braket.faults import anonymous, code
@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds of steady looks before they grow rarer
 _SLOWEST = 5.0
 _LOST_LOOKS = 5
+_MORE = 256  # bits of a shot beyond those that were asked for
 
 
 class BraketJob(Job):
@@ -180,8 +181,10 @@ class BraketJob(Job):
             counted = table(task.get("actionMetadata")).get("executableCount")
             executables = None if counted is None else int(counted)
             shots = int(task["shots"])
+        widths = [len(part.columns) for part in self._layout or ()]
+        most = outcome_size(shots, max(widths, default=0) + _MORE)
         return fetch(
-            lambda path: self._transport.read(bucket, f"{folder}/{path}"),
+            lambda path: self._transport.read(bucket, f"{folder}/{path}", most),
             self._layout,
             shots,
             executables,

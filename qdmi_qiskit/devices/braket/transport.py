@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
+from qdmi_qiskit.answers import LARGEST, taken
 from qdmi_qiskit.devices.braket.faults import (
     BrokenAnswerError,
     passing,
@@ -163,8 +164,12 @@ class Transport:
         )["quantumTaskArn"]
         return created
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """Return an object of S3, which is JSON; one that breaks off is read again."""
+    def read(self, bucket: str, key: str, most: int = LARGEST) -> bytes:
+        """Return an object of S3, which is JSON; one that breaks off is read again.
+
+        Raises:
+            TooLongError: It has more than `most` bytes.
+        """
         with self._lock:
             if self._s3 is None:
                 with wire_errors("opening S3"):
@@ -172,7 +177,9 @@ class Transport:
         s3 = self._s3
 
         def get(**arguments: Any) -> bytes:
-            content: bytes = _answered(s3.get_object, **arguments)["Body"].read()
+            body = _answered(s3.get_object, **arguments)["Body"]
+            with closing(body):
+                content = taken(body.read, most, "a result")
             # A look at both ends costs nothing; whether all of it is JSON, the reader will see.
             if content[:64].lstrip()[:1] != b"{" or content[-64:].rstrip()[-1:] != b"}":
                 raise BrokenAnswerError(error=f"{len(content)} bytes that are no whole result")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
-from qdmi_qiskit.answers import understood
+from qdmi_qiskit.answers import outcome_size, understood
 from qdmi_qiskit.device import Job
 from qdmi_qiskit.devices.iqm.facts import joined
 from qdmi_qiskit.devices.iqm.outcome import Lost, Reading, read, readings_from
@@ -16,6 +16,8 @@ from qdmi_qiskit.errors import JobFailedError, ProtocolError
 from qdmi_qiskit.model import JobStatus, Shots
 
 SEPARATOR = ","
+_LARGEST = 1 << 30  # bytes of an outcome of which nobody remembers what was asked for
+_MORE = 128  # qubits that may be measured beside: to herald, to restart
 _LEAST_FIRST = (
     *(JobStatus.FAILED, JobStatus.CANCELED, JobStatus.CREATED),
     *(JobStatus.SUBMITTED, JobStatus.QUEUED, JobStatus.RUNNING),
@@ -114,7 +116,10 @@ class IQMJob(Job):
             return self._outcome
 
     def _read(self) -> tuple[Shots, ...]:
-        found = {part.id: _tables(part) for part in self._parts if part.status is JobStatus.DONE}
+        most = self._most()
+        found = {
+            part.id: _tables(part, most) for part in self._parts if part.status is JobStatus.DONE
+        }
         sent: dict[str, Any] = {}
         if self._readings is None or len(found) < len(self._parts):
             sent = {part.id: part.payload() for part in self._parts}
@@ -135,6 +140,15 @@ class IQMJob(Job):
             shots = payload.get("shots", shots)
         return read(tables, readings_from({"circuits": circuits, "shots": shots}, tables))
 
+    def _most(self) -> int:
+        """Return how many bytes an outcome may have, by what was asked for if that is known."""
+        if self._readings is None or any(each.shots is None for each in self._readings):
+            return _LARGEST
+        bits = [
+            each.points * (each.shots or 0) * (len(each.columns) + _MORE) for each in self._readings
+        ]
+        return outcome_size(sum(bits), 1)
+
     def _size(self, part: Posted, payload: Any, found: Mapping[str, Sequence[Any]]) -> int:
         """Return how many circuits a server job without an outcome has."""
         if part.circuits is not None:
@@ -151,8 +165,8 @@ def _why(part: Posted) -> str:
     return f"job {part.id} {part.why()}"
 
 
-def _tables(part: Posted) -> list[Any]:
-    found = part.measurements()
+def _tables(part: Posted, most: int) -> list[Any]:
+    found = part.measurements(most)
     if not isinstance(found, list):
         raise ProtocolError(
             f"the server returned a {type(found).__name__} as the outcome of job {part.id}"

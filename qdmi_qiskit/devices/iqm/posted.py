@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
-from qdmi_qiskit.answers import understood
+from qdmi_qiskit.answers import LARGEST, understood
 from qdmi_qiskit.devices.iqm.facts import facts, words
 from qdmi_qiskit.devices.iqm.wire import Wire
 from qdmi_qiskit.errors import ProtocolError
@@ -146,9 +146,9 @@ class Posted:
             self._learn(self._wire.post_again(f"{self._path}/cancel", ignored=ended)[0])
         return self.status
 
-    def measurements(self) -> Any:
-        """Return the outcome, a table for each circuit."""
-        return self._wire.get(f"{self._path}/artifacts/measurements")[0]
+    def measurements(self, most: int = LARGEST) -> Any:
+        """Return the outcome, a table for each circuit; refuse one of more than `most` bytes."""
+        return self._wire.get(f"{self._path}/artifacts/measurements", most=most)[0]
 
     def payload(self) -> Any:
         """Return what was submitted; None where the server no longer has it."""

@@ -13,11 +13,13 @@ import logging
 import platform
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
+from contextlib import closing
+from typing import Any, NamedTuple
 
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from qdmi_qiskit.answers import LARGEST, TooLongError, taken
 from qdmi_qiskit.devices.iqm.auth import Tokens
 from qdmi_qiskit.devices.iqm.refusals import Refusal, refusal
 from qdmi_qiskit.errors import ProtocolError, QdmiError, SubmitUnknownError, UnavailableError
@@ -69,6 +71,7 @@ class Wire:
         *,
         patience: float = 0.0,
         optional: bool = False,
+        most: int = LARGEST,
     ) -> Answer:
         """Read JSON; tries again where that may help.
 
@@ -77,12 +80,14 @@ class Wire:
             query: Parameters.
             patience: Seconds that the server may hold the answer back.
             optional: Return None where the server has no such thing (404).
+            most: Bytes that the answer may have.
 
         Raises:
+            TooLongError: It has more.
             QdmiError: One of `refusals`, or `UnavailableError` when all attempts failed.
         """
         ignored = (404,) if optional else ()
-        return self._safely("GET", path, query, patience, ignored)
+        return self._safely("GET", path, query, patience, ignored, most)
 
     def post_again(self, path: str, *, ignored: Collection[int | str] = ()) -> Answer:
         """POST what has the same effect however often it arrives, such as a cancellation.
@@ -100,12 +105,13 @@ class Wire:
         query: Mapping[str, Any] | None,
         patience: float,
         ignored: Collection[int | str],
+        most: int = LARGEST,
     ) -> Answer:
         renewed, attempts = False, ATTEMPTS if self._reached else FIRST_ATTEMPTS
         for attempt in range(attempts):
             last = attempt == attempts - 1
             try:
-                reply = self._send(method, path, query=query, patience=patience)
+                reply = self._send(method, path, query=query, patience=patience, most=most)
                 if reply.status_code < 300:
                     self._reached = True
                     return _json(reply), reply.headers
@@ -153,6 +159,8 @@ class Wire:
                 reply = self._send("POST", path, query=query, body=body)
                 if reply.status_code < 300:
                     return _json(reply)
+            except TooLongError as error:
+                raise self._unknown(look, str(error)) from error
             except requests.RequestException as error:
                 if not _nothing_was_sent(error):
                     raise self._unknown(look, str(error)) from error
@@ -184,11 +192,12 @@ class Wire:
         query: Mapping[str, Any] | None = None,
         body: bytes | None = None,
         patience: float = 0.0,
-    ) -> requests.Response:
+        most: int = LARGEST,
+    ) -> _Reply:
         headers = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
 
-        def send() -> requests.Response:
-            return self._session.request(
+        def send() -> _Reply:
+            reply = self._session.request(
                 method,
                 self._url + path if path.startswith("/") else self._root + path,
                 params=query,
@@ -196,7 +205,14 @@ class Wire:
                 headers=headers,
                 timeout=(_CONNECT, self._timeout + patience),
                 allow_redirects=False,  # a token goes to the server that was named, and no other
+                stream=True,
             )
+            with closing(reply):
+                pieces = reply.iter_content(1 << 14)
+                content = taken(
+                    lambda _: next(pieces, b""), most, f"the IQM server's answer ({path})"
+                )
+            return _Reply(reply.status_code, reply.headers, content)
 
         if patience:  # most of the time it waits: others need not
             reply = send()
@@ -213,8 +229,9 @@ class Wire:
                 call.throttled()
             return reply
 
-    def _refused(self, reply: requests.Response) -> Refusal:
-        return refusal(reply.status_code, self._tokens.hidden(reply.text[:2000]))
+    def _refused(self, reply: _Reply) -> Refusal:
+        text = reply.content[:2000].decode(errors="replace")
+        return refusal(reply.status_code, self._tokens.hidden(text))
 
     def _unreachable(self, error: Exception) -> UnavailableError:
         return UnavailableError(
@@ -228,11 +245,17 @@ class Wire:
         )
 
 
+class _Reply(NamedTuple):
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class _HalfAnswerError(requests.RequestException):
     """A success without its whole body."""
 
 
-def _json(reply: requests.Response) -> Any:
+def _json(reply: _Reply) -> Any:
     try:
         return json.loads(reply.content) if reply.content else None
     except (ValueError, RecursionError) as error:
@@ -249,9 +272,7 @@ def _nothing_was_sent(error: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError)
 
 
-def _pause(
-    attempt: int, reply: requests.Response | None = None, problem: QdmiError | None = None
-) -> bool:
+def _pause(attempt: int, reply: _Reply | None = None, problem: QdmiError | None = None) -> bool:
     """Wait before the next attempt; False if the server wants more than is reasonable."""
     asked = None if reply is None else retry_after(reply.headers.get("Retry-After"))
     if asked is not None and asked > _LONGEST_BLOCK:
