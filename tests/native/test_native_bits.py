@@ -13,15 +13,16 @@ from qiskit.transpiler import generate_preset_pass_manager
 
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
-from tests.native.libraries import DDSIM, RUNNING, needs_core, opened
+from qdmi_qiskit.errors import RejectedError
+from tests.native.libraries import CORE, DDSIM, RUNNING, needs_core, opened
 
 SHOTS = 200
 SIGMAS = 5
 
 
 @cache
-def backend(name):
-    return QDMIBackend(opened(name))
+def backend(name, **options):
+    return QDMIBackend(opened(name, **options))
 
 
 def isa(name, circuit):
@@ -130,10 +131,23 @@ VARIADIC = {"mcx": MCXGate(4), "mcphase": MCPhaseGate(0.9, 3)}
 SPECIAL = {"measure", "reset", "delay", "barrier", "if_else"}
 
 
+FORMATS = (
+    "qasm3",
+    "qasm2",
+    pytest.param(
+        "qir-base", marks=pytest.mark.skipif((CORE or ()) < (4, 1), reason="needs mqt-core 4.1")
+    ),
+)
+
+
 @needs_core
-def test_every_gate_of_ddsim_is_qiskits_gate():
+@pytest.mark.parametrize("written", FORMATS)
+def test_every_gate_of_ddsim_is_qiskits_gate(written):
+    device = backend(DDSIM, program_format=written)
+    assert device.session.spec().capabilities.formats == (written,)
     mapping, circuits = get_standard_gate_name_mapping(), []
-    names = sorted(set(backend(DDSIM).target.operation_names) - SPECIAL)
+    unsaid = {"mcphase"} if written == "qasm2" else set()
+    names = sorted(set(device.target.operation_names) - SPECIAL - unsaid)
     assert len(names) >= 45
     for name in names:
         gate = VARIADIC.get(name) or mapping[name].to_mutable()
@@ -151,9 +165,7 @@ def test_every_gate_of_ddsim_is_qiskits_gate():
         measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
         runs.append(measured)
     results = (
-        SamplerV2(backend(DDSIM), options={"seed": 5} if seeded() else {})
-        .run(runs, shots=shots)
-        .result()
+        SamplerV2(device, options={"seed": 5} if seeded() else {}).run(runs, shots=shots).result()
     )
     wrong = []
     for name, circuit, result in zip(names, circuits, results, strict=True):
@@ -165,6 +177,14 @@ def test_every_gate_of_ddsim_is_qiskits_gate():
         if (np.abs(seen - chances) > SIGMAS * spread).any():
             wrong.append(name)
     assert wrong == []
+
+
+@needs_core
+def test_what_openqasm_2_has_no_word_for_is_refused():
+    circuit = QuantumCircuit(4, 4)
+    circuit.append(VARIADIC["mcphase"], range(4))
+    with pytest.raises(RejectedError, match="uses mcphase, which this device has not"):
+        backend(DDSIM, program_format="qasm2").session.encoders["qasm2"](circuit)
 
 
 def seeded():

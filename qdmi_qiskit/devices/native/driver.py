@@ -40,7 +40,8 @@ class NativeDriver:
             channel.close()
             raise
         most = said.get("num_qubits", profile.most_sites)
-        return NativeSession(channel, name, profile, job_settings(said), most)
+        only = said.get("program_format")
+        return NativeSession(channel, name, profile, job_settings(said), most, only)
 
     def names(self, **_options: object) -> Sequence[str]:
         """List the ids of all manifests; loads no library."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
 from qdmi_qiskit.devices.native.profiles import Profile
@@ -22,11 +22,13 @@ WIRES = {
     "qasm3": ProgramFormat.QASM3,
     "qasm2": ProgramFormat.QASM2,
     "iqm-json": ProgramFormat.IQMJSON,
+    "qir-base": ProgramFormat.QIRBASESTRING,
 }
 """What can be sent, best first, under our names for it."""
 
 _OURS = ("qpy", "qasm3", "qasm2")
-_NOTE = re.compile(r"// bits ([\d ]+)\n?\Z")
+_NOTE = re.compile(r"(?://|;) bits ([\d ]+)\n?\Z")
+NEEDED_FOR_QIR = "mqt-core 4.1 or newer"
 
 
 def offered(formats: Container[ProgramFormat], profile: Profile) -> tuple[str, ...]:
@@ -36,11 +38,23 @@ def offered(formats: Container[ProgramFormat], profile: Profile) -> tuple[str, .
         formats: What the device says it takes.
         profile: What holds for its library.
     """
-    return tuple(
+    found = [
         name
         for name, wire in WIRES.items()
         if wire in formats and (_told(name, profile) if name in _OURS else points(wire))
-    )
+    ]
+    # A device that takes nothing else has it anyhow: its writer says what to install.
+    if WIRES["qir-base"] in formats and (not found or _writes_qir()):
+        found.append("qir-base")
+    return tuple(found)
+
+
+def _writes_qir() -> bool:
+    try:
+        numbers = version("mqt-core").split(".")
+        return (int(numbers[0]), int(numbers[1])) >= (4, 1)
+    except (PackageNotFoundError, ValueError, IndexError):
+        return False
 
 
 def _told(name: str, profile: Profile) -> bool:
@@ -58,7 +72,12 @@ def note(bits: list[int]) -> str:
     return f"// bits {' '.join(map(str, bits))}"
 
 
-def noted(payload: Any) -> tuple[int, ...]:
+def noted(name: str, profile: Profile) -> bool:
+    """Whether programs in a format note which bits they measure, as outcomes do not say."""
+    return name == "qir-base" or (name in _OURS and profile.zeroes == "left out")
+
+
+def bits_noted(payload: Any) -> tuple[int, ...]:
     """Return the classical bit that each character of a shot is, the last character first.
 
     Raises:
@@ -67,7 +86,7 @@ def noted(payload: Any) -> tuple[int, ...]:
     found = _NOTE.search(payload) if isinstance(payload, str) else None
     if found is None:
         raise RejectedError(
-            "this library returns measured qubits and not which bits they are, and the program "
-            "does not say: its last line has to be '// bits' and the bit that each is, c[0] first"
+            "outcomes will be of the measured qubits, and the program does not say which bits they "
+            "are: its last line has to be '// bits' (';' in QIR) and the bit of each, c[0] first"
         )
     return tuple(int(bit) for bit in found[1].split())

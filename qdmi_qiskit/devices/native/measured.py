@@ -20,13 +20,17 @@ from qdmi_qiskit.errors import RejectedError
 class MeasuredWriter(QasmWriter):
     """Writes circuits that measure at their end, for devices without a coupling map."""
 
+    unplaced = (
+        "this library does not say on which qubits of the machine a program runs: open the machine "
+        "by the vendor's own plug-in, such as 'braket:garnet'"
+    )
+
     def __call__(self, circuit: QuantumCircuit) -> str:
         if self.width is not None:
-            raise RejectedError(
-                "this library does not say on which qubits of the machine a program runs: open "
-                "the machine by the vendor's own plug-in, such as 'braket:garnet'"
-            )
+            raise RejectedError(self.unplaced)
         bits, rest = _split(circuit)
+        if not bits:
+            raise RejectedError(f"circuit {circuit.name!r} measures nothing: let it measure")
         order = sorted(bits.items(), key=lambda each: each[1])
         places = {qubit: k for k, (qubit, _) in enumerate(order)}
         for each in rest.data:

@@ -40,6 +40,8 @@ class NativeOptions(DeviceOptions):
         bit_order: Which classical bit the library's strings begin with. Only needed for
             libraries that this package does not know: QDMI leaves it open.
         num_qubits: Sites to offer, for simulators that name more than anybody needs.
+        program_format: The one to send: `"qpy"`, `"qasm3"`, `"qasm2"`, `"iqm-json"` or
+            `"qir-base"`; the first of these that the device takes if not given.
     """
 
     library: str | None = None
@@ -64,6 +66,7 @@ class NativeOptions(DeviceOptions):
     child: int | None = Field(default=None, ge=0)
     bit_order: BitOrder | None = None
     num_qubits: int | None = Field(default=None, ge=1)
+    program_format: str | None = None
 
     @model_validator(mode="after")
     def _together(self) -> NativeOptions:

@@ -12,7 +12,7 @@ from typing import Any
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.native.channel import Channel
 from qdmi_qiskit.devices.native.facts import RawDevice, facts_from, formats_of
-from qdmi_qiskit.devices.native.formats import WIRES, noted, offered
+from qdmi_qiskit.devices.native.formats import WIRES, bits_noted, noted, offered
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
@@ -41,6 +41,7 @@ class NativeSession(Session):
         profile: Profile,
         settings: Mapping[JobParameter, bytes],
         most_sites: int | None,
+        only: str | None = None,
     ) -> None:
         """Wrap an open session.
 
@@ -50,9 +51,10 @@ class NativeSession(Session):
             profile: What QDMI leaves open, as it is for this library.
             settings: The vendor's own job parameters.
             most_sites: Sites to offer.
+            only: The one program format to use, of those that the device takes.
         """
         self._channel, self._name, self._profile = channel, name, profile
-        self._settings, self._most = settings, most_sites
+        self._settings, self._most, self._only = settings, most_sites, only
         self._lock = threading.RLock()
         self._raw: RawDevice | None = None
         weakref.finalize(self, release, channel).atexit = False
@@ -74,7 +76,13 @@ class NativeSession(Session):
 
     @cached_property
     def _formats(self) -> tuple[str, ...]:
-        return offered(formats_of(self._channel), self._profile)
+        found = offered(formats_of(self._channel), self._profile)
+        if self._only is None:
+            return found
+        if self._only not in found:
+            there = ", ".join(found) or "none that is written here"
+            raise ConfigError(f"{self._name} takes no programs in {self._only!r}, but {there}")
+        return (self._only,)
 
     @cached_property
     def _cancels(self) -> bool:
@@ -115,7 +123,7 @@ class NativeSession(Session):
     def encoders(self) -> Mapping[str, Callable[[Any], Any]]:
         from qdmi_qiskit.devices.native.writers import writers  # as above
 
-        return writers(self.raw, self._reading, self._profile)
+        return writers(self._formats, self.raw, self._reading, self._profile)
 
     def spec(self) -> DeviceSpec:
         with self._lock:
@@ -181,8 +189,8 @@ class NativeSession(Session):
         bits: tuple[int, ...] | None = None
         if WIRES[program.format] is ProgramFormat.IQMJSON:
             bits = self.encoders[program.format].bits(program.payload)  # type: ignore[attr-defined]
-        elif self._profile.zeroes == "left out":
-            bits = noted(program.payload)
+        elif noted(program.format, self._profile):
+            bits = bits_noted(program.payload)
         return Wanted(task.shots, program.num_bits, bits)
 
     def _wire(self, tasks: Sequence[Task]) -> ProgramFormat:

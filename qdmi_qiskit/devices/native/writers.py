@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qdmi_qiskit.devices.native.facts import RawDevice
-from qdmi_qiskit.devices.native.formats import WIRES, offered, points
+from qdmi_qiskit.devices.native.formats import WIRES, noted, points
 from qdmi_qiskit.devices.native.measured import MeasuredWriter
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.qasm import QasmWriter
+from qdmi_qiskit.devices.native.qir import QirWriter
 from qdmi_qiskit.devices.native.qpy import QpyWriter
 from qdmi_qiskit.devices.native.spec import Reading
 from qdmi_qiskit.devices.native.words import ProgramFormat
@@ -63,14 +64,18 @@ class _Missing:
         raise RejectedError(f"nobody here writes {self._wire.name}")
 
 
-def writers(raw: RawDevice, read: Reading, profile: Profile) -> dict[str, Callable[[Any], Any]]:
-    """Return what writes each format of a device, best first."""
+def writers(
+    names: Iterable[str], raw: RawDevice, read: Reading, profile: Profile
+) -> dict[str, Callable[[Any], Any]]:
+    """Return what writes each of some formats, in their order."""
     # Without a coupling map any qubits do, and a simulator need not hold those that idle.
     width = len(raw.sites) if raw.coupled else None
     place = (read.names, read.positions, width)
     found: dict[str, Callable[[Any], Any]] = {}
-    for name in offered(raw.formats, profile):
-        if name == "qasm3" and profile.zeroes == "left out":
+    for name in names:
+        if name == "qir-base":
+            found[name] = QirWriter(*place, version=3, words=profile.words)
+        elif noted(name, profile):
             found[name] = MeasuredWriter(*place, version=3)
         elif name == "qpy":
             found[name] = QpyWriter(*place)
@@ -83,10 +88,18 @@ def writers(raw: RawDevice, read: Reading, profile: Profile) -> dict[str, Callab
                 again=profile.again,
             )
         elif name == "qasm2":
-            found[name] = QasmWriter(*place, version=2, again=profile.again)
+            found[name] = _version2(read, width, profile)
         else:
             found[name] = _vendor(WIRES[name], raw, read)
     return found
+
+
+def _version2(read: Reading, width: int | None, profile: Profile) -> QasmWriter:
+    """Return the writer of OpenQASM 2, which has no modifiers to write an operation with."""
+    words = profile.words
+    names = {name: own for name, own in read.names.items() if "{n}" not in words.get(name, "")}
+    plain = {name: word for name, word in words.items() if "@" not in word}
+    return QasmWriter(names, read.positions, width, version=2, words=plain, again=profile.again)
 
 
 def _vendor(wire: ProgramFormat, raw: RawDevice, read: Reading) -> VendorWriter:
