@@ -15,7 +15,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.device import Job
-from qdmi_qiskit.devices.aer import roads
+from qdmi_qiskit.devices.aer import pieces
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.merge import Place, Shape, merge
 from qdmi_qiskit.model import JobStatus, Shots
@@ -36,7 +36,7 @@ def marked(number, num_bits=9):
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("held", [1, 2**17])
 def test_outcomes_of_pieces_land_in_their_places(monkeypatch, road, held):
-    monkeypatch.setattr(roads, "HELD", held)
+    monkeypatch.setattr(pieces, "HELD", held)
     sampler = SamplerV2(QDMIProvider().get_backend("aer", **ROADS[road]))
     angle = Parameter("a")
     turned = QuantumCircuit(2)
@@ -53,7 +53,7 @@ def test_outcomes_of_pieces_land_in_their_places(monkeypatch, road, held):
 
 
 def test_pieces_of_one_point_have_shots_of_their_own_and_a_seed_repeats_them(monkeypatch):
-    monkeypatch.setattr(roads, "HELD", 2**14)  # 127 shots in a piece
+    monkeypatch.setattr(pieces, "HELD", 2**14)  # 127 shots in a piece
     backend = QDMIProvider().get_backend("aer", sample_states=False)
     circuit = QuantumCircuit(2)
     circuit.rx(0.8, 0)  # 0.1516 of the shots are 1
@@ -64,15 +64,15 @@ def test_pieces_of_one_point_have_shots_of_their_own_and_a_seed_repeats_them(mon
         for _ in range(2)
     )
     np.testing.assert_array_equal(first.array, again.array)
-    pieces = [first.array[a : a + 127].tobytes() for a in range(0, 12_700, 127)]
-    assert len(set(pieces)) == 100
+    cuts = [first.array[a : a + 127].tobytes() for a in range(0, 12_700, 127)]
+    assert len(set(cuts)) == 100
     ones = first.slice_bits([0]).get_int_counts()[1]
     mean = np.sin(0.4) ** 2
     assert abs(ones - 12_700 * mean) < 5 * np.sqrt(12_700 * mean * (1 - mean))
 
 
 def test_noise_stays_in_every_piece(monkeypatch):
-    monkeypatch.setattr(roads, "HELD", 2**16)
+    monkeypatch.setattr(pieces, "HELD", 2**16)
     noise = NoiseModel(basis_gates=["x"])
     noise.add_readout_error(ReadoutError([[1, 0], [1, 0]]), [1])  # reads 0 whatever is there
     sampler = SamplerV2(QDMIProvider().get_backend("aer", noise=noise))
@@ -81,7 +81,7 @@ def test_noise_stays_in_every_piece(monkeypatch):
 
 
 def test_an_energy_in_pieces_is_right(monkeypatch):
-    monkeypatch.setattr(roads, "HELD", 2**16)
+    monkeypatch.setattr(pieces, "HELD", 2**16)
     angle = Parameter("a")
     circuit = QuantumCircuit(3)
     circuit.rx(angle, 0)
@@ -95,7 +95,7 @@ def test_an_energy_in_pieces_is_right(monkeypatch):
 
 
 def test_a_long_job_that_is_canceled_has_no_outcome(monkeypatch):
-    monkeypatch.setattr(roads, "HELD", 2**14)
+    monkeypatch.setattr(pieces, "HELD", 2**14)
     backend = QDMIProvider().get_backend("aer", sample_states=False)
     job = SamplerV2(backend).run([marked(5)] * 400, shots=100)
     assert job.cancel()
@@ -104,7 +104,7 @@ def test_a_long_job_that_is_canceled_has_no_outcome(monkeypatch):
 
 
 def test_a_circuit_changed_after_its_submission_runs_as_it_was(monkeypatch):
-    monkeypatch.setattr(roads, "HELD", 2**14)
+    monkeypatch.setattr(pieces, "HELD", 2**14)
     backend = QDMIProvider().get_backend("aer", sample_states=False)
     circuits = [marked(5, 3) for _ in range(300)]
     job = SamplerV2(backend).run(circuits, shots=100)
@@ -115,7 +115,7 @@ def test_a_circuit_changed_after_its_submission_runs_as_it_was(monkeypatch):
 
 def test_what_waits_to_be_read_is_bounded(monkeypatch):
     """Aer's words of all shots would take 100 bytes each, 20 MiB."""
-    monkeypatch.setattr(roads, "HELD", 2**20)
+    monkeypatch.setattr(pieces, "HELD", 2**20)
     backend = QDMIProvider().get_backend("aer", sample_states=False)
     circuits = [marked(5, 3)] * 100
     SamplerV2(backend).run(circuits[:2], shots=10).result()

@@ -13,7 +13,8 @@ from qiskit.quantum_info import PauliList, SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.library import SaveExpectationValue, SaveStatevector
 
-from qdmi_qiskit.devices.aer.roads import BLOCK, MOST_QUBITS
+from qdmi_qiskit.devices.aer.pieces import MOST_QUBITS
+from qdmi_qiskit.devices.aer.roads import BLOCK
 from qdmi_qiskit.devices.aer.terminal import Terminal, terminal
 from qdmi_qiskit.errors import RejectedError, UnsupportedError
 from qdmi_qiskit.model import PauliSum, Values

@@ -4,16 +4,16 @@
   share a circuit, whatever they measure; outcomes are drawn here. (`terminal`)
 * `memory`: everything else. Aer draws the shots.
 
-What would return too much at once runs in pieces. (`series`)
+What would return too much at once runs in pieces. (`pieces`, `series`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,25 +23,14 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.library import SaveProbabilities, SaveStatevector
 
 from qdmi_qiskit.devices.aer.job import Part, read_memory
+from qdmi_qiskit.devices.aer.pieces import are_small, batches, fit, sharing, state_of, unit_of
 from qdmi_qiskit.devices.aer.programs import bindings, settled
-from qdmi_qiskit.devices.aer.series import Piece, Series, cut
-from qdmi_qiskit.devices.aer.terminal import Terminal, draw, outcome_table, terminal, turned
-from qdmi_qiskit.model import Basis, Bits, Shots, Task, Values
+from qdmi_qiskit.devices.aer.series import Series
+from qdmi_qiskit.devices.aer.terminal import Terminal, draw, outcome_table, turned
+from qdmi_qiskit.model import Bits, Shots, Task, Values
 
-MOST_QUBITS = 16
-"""Active qubits up to which a state is taken; wider ones are left to Aer's choice of method."""
-OUTCOMES_PER_SHOT = 64
-"""A distribution is taken if it has at most so many outcomes per shot: measured with 16 qubits
-and 1 024 shots, where both ways cost the same (`benchmarks/`)."""
 BLOCK = 2**22
 """Amplitudes that one native run returns at most: 64 MiB."""
-HELD = 2**25
-"""Bytes that may wait to be read, by the estimates below: what is more runs in pieces."""
-CHEAP = 2**21
-"""Amplitudes whose gates take no longer than the drawing of a piece's shots."""
-_NATIVE = 2**14  # bytes of Aer's result without its data
-_WORD = 128  # bytes of a shot in Aer's result, its digits left out
-_AMPLITUDE = 4  # a quarter of the bytes it takes: two calls in turn need the same states
 DRAWN = 2**20
 """Outcomes drawn at once."""
 _LABEL = "_qdmi"
@@ -87,10 +76,10 @@ def parts(
         noise: Returns Aer's noise model for the circuits whose shots it draws, None for the
             simulator's own.
     """
-    if _bound(tasks) <= HELD:
+    if are_small(tasks):
         return _started(simulator, tasks, states=states, noise=noise)
-    units = [_unit(tasks, indices, states) for indices in _sharing(tasks)]
-    if sum(unit.points * unit.each for unit in units) <= HELD:
+    units = [unit_of(tasks, indices, states is not None) for indices in sharing(tasks)]
+    if fit(units):
         return _started(simulator, tasks, states=states, noise=noise)
     # The user may change a circuit before its turn comes.
     copies = {id(task.program.payload): task.program.payload.copy() for task in tasks}
@@ -100,77 +89,8 @@ def parts(
     ]
     few = None if states is None else States(1)
     start = partial(_started, simulator, states=few, noise=noise)
-    series = Series(tasks, _batches(tasks, units), start)
+    series = Series(tasks, batches(tasks, units), start)
     return [Part((series,), tuple(range(len(tasks))), list)]
-
-
-class _Unit(NamedTuple):
-    """Tasks that share a state, the bytes that Aer returns for each point, and how to cut."""
-
-    indices: tuple[int, ...]
-    points: int
-    each: int
-    shots: int
-
-
-def _bound(tasks: Sequence[Task]) -> int:
-    """Return a number of bytes that Aer does not exceed; quickly, as most jobs are small."""
-    total = 0
-    for task in tasks:
-        width = min(task.program.payload.num_qubits, MOST_QUBITS)
-        total += task.points * (task.shots * _word(task) + (8 << width) + _NATIVE)
-    return total
-
-
-def _word(task: Task) -> int:
-    return _WORD + task.num_bits // 4
-
-
-def _unit(tasks: Sequence[Task], indices: tuple[int, ...], states: States | None) -> _Unit:
-    first = tasks[indices[0]]
-    state = _state(tasks, indices) if states is not None else None
-    if state is None:
-        each = sum(tasks[k].shots * _word(tasks[k]) for k in indices) + _NATIVE
-        return _Unit(indices, first.points, each, _shots_in_a_piece(first, states))
-    if first.basis is None:
-        outcomes = 1 << len({qubit for qubit, _ in state.measured})
-        return _Unit(indices, first.points, 8 * outcomes + _NATIVE, first.shots)
-    return _Unit(indices, first.points, (_AMPLITUDE << len(state.qubits)) + _NATIVE, 0)
-
-
-def _shots_in_a_piece(task: Task, states: States | None) -> int:
-    """Return how many shots to ask Aer for at once: all of them where a state is dear.
-
-    Aer prepares a state once for all shots, if only the end is random, and else once per shot.
-    """
-    most = max(HELD // _word(task), 1)
-    state = terminal(task.program.payload, task.program.payload.num_qubits, None)
-    if task.shots <= most or state is None:
-        return min(most, task.shots)
-    width = len(state.qubits) if states is not None else 2 * len(state.qubits)  # a density matrix
-    return most if 1 << width <= CHEAP else task.shots
-
-
-def _batches(tasks: Sequence[Task], units: Sequence[_Unit]) -> Iterator[list[Piece]]:
-    batch: list[Piece] = []
-    held = 0
-    for unit in units:
-        step = max(HELD // unit.each, 1)
-        for a in range(0, unit.points, step):
-            b = min(a + step, unit.points)
-            cost = (b - a) * unit.each
-            if batch and held + cost > HELD:
-                yield batch
-                batch, held = [], 0
-            for index in unit.indices:
-                for piece in cut(index, tasks[index], (a, b), unit.shots or tasks[index].shots):
-                    if batch and piece.shots[0]:  # more shots of the same point: by themselves
-                        yield batch
-                        batch = []
-                    batch.append(piece)
-            held += cost
-    if batch:
-        yield batch
 
 
 def _started(
@@ -178,8 +98,8 @@ def _started(
 ) -> list[Part]:
     found: list[Part] = []
     drawn: dict[int, list[int]] = {}
-    for indices in _sharing(tasks):
-        state = _state(tasks, indices) if states is not None else None
+    for indices in sharing(tasks):
+        state = state_of(tasks, indices) if states is not None else None
         if state is None or states is None:
             for index in indices:
                 drawn.setdefault(tasks[index].shots, []).append(index)
@@ -188,36 +108,6 @@ def _started(
     for shots, numbers in drawn.items():
         found.append(_memory_part(simulator, tasks, tuple(numbers), shots, noise))
     return found
-
-
-def _sharing(tasks: Sequence[Task]) -> list[tuple[int, ...]]:
-    """Group tasks with the same circuit and values: they need the same states."""
-    groups: dict[tuple[int, bytes], list[int]] = {}
-    for index, task in enumerate(tasks):
-        if task.basis is None:
-            groups[index, b""] = [index]
-        else:
-            key = (-1 - id(task.program.payload), task.values.tobytes())
-            groups.setdefault(key, []).append(index)
-    return [tuple(group) for group in groups.values()]
-
-
-def _state(tasks: Sequence[Task], indices: tuple[int, ...]) -> Terminal | None:
-    first = tasks[indices[0]]
-    bases = [task.basis for task in (tasks[k] for k in indices) if task.basis is not None]
-    state = terminal(first.program.payload, MOST_QUBITS, _union(bases))
-    if state is None or bases:
-        return state
-    outcomes = 1 << len({qubit for qubit, _ in state.measured})
-    return state if outcomes <= OUTCOMES_PER_SHOT * first.shots else None
-
-
-def _union(bases: Sequence[Basis]) -> Basis | None:
-    if not bases:
-        return None
-    qubits = np.unique(np.concatenate([basis.qubits for basis in bases]))
-    flags = np.ones(len(qubits), bool)
-    return Basis(qubits, flags, flags)
 
 
 def _state_part(
