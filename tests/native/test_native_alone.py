@@ -71,9 +71,7 @@ with open_device(sys.argv[1]) as session:
 
 
 @needs_core
-@pytest.mark.parametrize(
-    ("name", "formats"), [(DDSIM, ("qasm3",)), ("mqt.sc.iqm.garnet", ())]
-)
+@pytest.mark.parametrize(("name", "formats"), [(DDSIM, ("qasm3",)), ("mqt.sc.iqm.garnet", ())])
 def test_a_description_imports_neither(name, formats):
     said, heavy = alone(DESCRIBED, f"native:{name}")
     assert said[0].startswith(f"True {formats}")
