@@ -77,8 +77,6 @@ class Job(ABC):
         status = self.status()
         if status.final:
             return status
-        if status.final:
-            return status
         start, pause = time.monotonic(), 0.05
         while not status.final:
             left = None if timeout is None else start + timeout - time.monotonic()
