@@ -31,10 +31,10 @@ from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.moved import moved
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
-from qdmi_qiskit.primitives.pubs import KnownPub, bindings, coerced, note_drift, points_of, reading
+from qdmi_qiskit.primitives.pubs import KnownPub, coerced, note_drift, points_of
+from qdmi_qiskit.primitives.records import Begun, saved, taken_up
 from qdmi_qiskit.primitives.worth import Tables
 from qdmi_qiskit.run import Run, seeds, start
-from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 from qdmi_qiskit.work import Both, Computation, Looked, Staged, Work
 
 _REMEMBERED = 64  # groupings of observables
@@ -299,46 +299,23 @@ class EstimatorV2(BaseEstimatorV2):
 def _saved(
     pubs: Sequence[EstimatorPub], options: dict[str, Any], call: int
 ) -> tuple[bytes, bytes | None]:
-    described = [
-        [list(pub.parameter_values.shape), pub.observables.tolist(), pub.precision] for pub in pubs
-    ]
-    header = {"pubs": described, "options": options, "call": call}
-    blob = call_saved(header, [points_of(pub) for pub in pubs])
-    return blob, circuits_saved([pub.circuit for pub in pubs])
+    said = [[pub.observables.tolist(), pub.precision] for pub in pubs]
+    return saved(pubs, said, options=options, call=call)
 
 
 def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> PrimitiveJob:
-    """Return the job of a run in the journal.
+    """Return the job of a run in the journal; see `records.taken_up`."""
 
-    Args:
-        ledger: Its page.
-        opened: Returns its backend, for a page that is to be looked at or gone on with.
+    def pub_of(circuit: QuantumCircuit, values: Any, terms: Any, precision: float) -> EstimatorPub:
+        return EstimatorPub(circuit, ObservablesArray.coerce(terms), values, precision)
 
-    Raises:
-        JournalError: The record is damaged.
-    """
-    header, values = call_loaded(ledger.inputs.call)
-    circuits = circuits_loaded(ledger.inputs.circuits)
-    with reading(ledger.id):
-        options, call = header["options"], header["call"]
-        pubs = [
-            EstimatorPub(
-                circuit,
-                ObservablesArray.coerce(observables),
-                bindings(circuit, table, shape),
-                precision,
-            )
-            for circuit, table, (shape, observables, precision) in zip(
-                circuits, values, header["pubs"], strict=True
-            )
-        ]
+    def begun(pubs: list[Any], call: dict[str, Any]) -> Begun:
+        options, number = call["options"], call["call"]
+        return lambda backend, page: EstimatorV2(backend, options=options)._begun(  # noqa: SLF001
+            pubs, number, page
+        )
 
-    def begin(page: Ledger | None) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
-        assert page is not None  # noqa: S101 - it is where the run comes from
-        estimator = EstimatorV2(opened(page), options=options)
-        return estimator._begun(pubs, call, page)  # noqa: SLF001 - our own class
-
-    return PrimitiveJob(begin, ledger)
+    return taken_up(ledger, opened, pub_of, begun)
 
 
 class _Remembered:

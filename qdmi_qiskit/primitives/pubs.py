@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.exceptions import QiskitError
 from qiskit.primitives import PubResult
-from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.drift import drifted
-from qdmi_qiskit.errors import ConfigError, JournalError
+from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.model import DeviceSpec, Values
 
 T = TypeVar("T")
@@ -96,33 +93,6 @@ def points_of(pub: Any) -> Values:
             f"{row}; wanted finite numbers: check what computed it"
         )
     return values
-
-
-def bindings(circuit: QuantumCircuit, values: Values, shape: Sequence[int]) -> BindingsArray:
-    """Return a pub's values from what `points_of` made of them.
-
-    Args:
-        circuit: Of the pub.
-        values: float64, shape `(points, parameters)`.
-        shape: Of the pub's values.
-    """
-    if not circuit.num_parameters:
-        return BindingsArray(shape=tuple(shape))
-    table = values.reshape(*shape, circuit.num_parameters)
-    return BindingsArray({tuple(circuit.parameters): table})
-
-
-@contextmanager
-def reading(run_id: str) -> Iterator[None]:
-    """Turn what a damaged record makes of pubs into our error.
-
-    Raises:
-        JournalError: Something in the block did not fit together.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, QiskitError) as error:
-        raise JournalError(f"the record of run {run_id} is damaged: {error}") from error
 
 
 def note_drift(

@@ -30,9 +30,9 @@ from qdmi_qiskit.model import DeviceSpec, Shots
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.options import SamplerOptions, options_from
-from qdmi_qiskit.primitives.pubs import bindings, coerced, note_drift, points_of, reading
+from qdmi_qiskit.primitives.pubs import coerced, note_drift, points_of
+from qdmi_qiskit.primitives.records import Begun, saved, taken_up
 from qdmi_qiskit.run import Run, seeds, start
-from qdmi_qiskit.saved import call_loaded, call_saved, circuits_loaded, circuits_saved
 
 
 class SamplerV2(BaseSamplerV2):
@@ -139,40 +139,17 @@ class SamplerV2(BaseSamplerV2):
 
 
 def _saved(pubs: Sequence[SamplerPub], seed: int | None, call: int) -> tuple[bytes, bytes | None]:
-    header = {
-        "pubs": [[list(pub.shape), pub.shots] for pub in pubs],
-        "seed": seed,
-        "call": call,
-    }
-    blob = call_saved(header, [points_of(pub) for pub in pubs])
-    return blob, circuits_saved([pub.circuit for pub in pubs])
+    return saved(pubs, [[pub.shots] for pub in pubs], seed=seed, call=call)
 
 
 def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> PrimitiveJob:
-    """Return the job of a run in the journal.
+    """Return the job of a run in the journal; see `records.taken_up`."""
 
-    Args:
-        ledger: Its page.
-        opened: Returns its backend, for a page that is to be looked at or gone on with.
+    def begun(pubs: list[Any], call: dict[str, Any]) -> Begun:
+        seed, number = call["seed"], call["call"]
+        return lambda backend, page: SamplerV2(backend)._begun(pubs, seed, number, page)  # noqa: SLF001
 
-    Raises:
-        JournalError: The record is damaged.
-    """
-    header, values = call_loaded(ledger.inputs.call)
-    circuits = circuits_loaded(ledger.inputs.circuits)
-    with reading(ledger.id):
-        seed, call = header["seed"], header["call"]
-        pubs = [
-            SamplerPub(circuit, bindings(circuit, table, shape), shots)
-            for circuit, table, (shape, shots) in zip(circuits, values, header["pubs"], strict=True)
-        ]
-
-    def begin(page: Ledger | None) -> tuple[Run, Callable[..., list[SamplerPubResult]]]:
-        assert page is not None  # noqa: S101 - it is where the run comes from
-        sampler = SamplerV2(opened(page))
-        return sampler._begun(pubs, seed, call, page)  # noqa: SLF001 - our own class
-
-    return PrimitiveJob(begin, ledger)
+    return taken_up(ledger, opened, SamplerPub, begun)
 
 
 def _coerced(pub: SamplerPubLike, index: int, shots: int) -> SamplerPub:
