@@ -18,12 +18,12 @@ from qdmi_qiskit.registry import open_device
 SHOTS = 1000
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
-bit[3] c = "000";
+bit[2] c;
 qubit[2] q;
 h q[0];
 cx q[0], q[1];
 c[0] = measure q[0];
-c[2] = measure q[1];
+c[1] = measure q[1];
 """
 
 
@@ -32,12 +32,12 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "native:mqt.ddsim.default"
     with open_device(name) as session:
         # The key names this attempt, where a device can tell a repeated submission by it.
-        job = session.submit([Task(Program("qasm3", BELL, num_bits=3), SHOTS)], key="bell")
+        job = session.submit([Task(Program("qasm3", BELL, num_bits=2), SHOTS)], key="bell")
         job.wait(timeout=60)
         (shots,) = job.result()
     # Packed bits, shape (points, shots, bytes); bit k of a value is c[k].
     for value, number in count(shots.bits[0]).items():
-        print(f"{value:03b} {number}")
+        print(f"{value:02b} {number}")
 
 
 if __name__ == "__main__":
