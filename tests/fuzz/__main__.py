@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["qdmi_qiskit"]):
+with atheris.instrument_imports(include=["qdmi_qiskit", "qiskit.qpy"]):
     from tests.fuzz.targets import TARGETS, tried
 
 
