@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from qdmi_qiskit import QDMIProvider, spec_json
 from qdmi_qiskit.cli import cli
 from qdmi_qiskit.devices import replay
-from qdmi_qiskit.testing import CHECKS, Harness
-from qdmi_qiskit.testing.native_device import PREFIX
+from qdmi_qiskit.testing import CHECKS, Harness, check_device
+from qdmi_qiskit.testing.native_device import MINORS, PREFIX
 from tests.native.libraries import (
+    DDSIM,
     INSTALLED,
     c_library,
     folder,
@@ -25,10 +26,10 @@ from tests.native.libraries import (
 
 SC = sorted(name for name in INSTALLED if name.startswith("mqt.sc."))
 RECORDED = (
-    *(pytest.param(f"test-1.{minor}", marks=needs_compiler) for minor in (3, 4)),
-    *(pytest.param(name, marks=needs_core) for name in SC),
+    *(pytest.param(f"test-1.{minor}", marks=needs_compiler) for minor in MINORS),
+    *(pytest.param(name, marks=needs_core) for name in (*SC, DDSIM)),
 )
-"""Devices with figures, those included that can only be queried."""
+"""Devices with figures, those included that can only be queried, and a simulator without."""
 
 
 @cache
@@ -76,7 +77,15 @@ def test_a_replay_has_the_target_that_was_recorded(name):
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", RECORDED[:2])
+@pytest.mark.parametrize("name", RECORDED[: len(MINORS)])
 def test_a_replay_keeps_the_contract(name, check):
     # Of its poor figures: the longest circuit of the checks misses one shot in five.
     CHECKS[check](Harness(lambda: replay.driver.open(str(recorded(name))), tolerance=0.25))
+
+
+@needs_core
+@pytest.mark.parametrize("name", [*SC, DDSIM])
+def test_a_replay_of_anothers_library_keeps_the_contract(name):
+    file = str(recorded(name))
+    report = check_device(Harness(lambda: replay.driver.open(file), tolerance=0.25))
+    assert report.passed, str(report)
