@@ -65,6 +65,29 @@ def understood(what: str) -> Iterator[None]:
         raise ProtocolError(f"{what} is not understood ({said}): report it") from error
 
 
+def utf8(text: object) -> str:
+    r"""Return a text that can be written: half of a surrogate pair is legal JSON, and no UTF-8.
+
+    >>> utf8("Garnet \ud800")
+    'Garnet ?'
+    """
+    return str(text).encode("utf-8", "replace").decode()
+
+
+def loads(text: str | bytes) -> Any:
+    """Return JSON as a value of which every text can be written.
+
+    Raises:
+        ValueError: It is none.
+        RecursionError: It is nested too deeply.
+    """
+    value = json.loads(text)
+    odd = (b"\\u" in text or b"\xed" in text) if isinstance(text, bytes) else "\\u" in text
+    if odd or (isinstance(text, str) and not text.isascii()):
+        value = json.loads(utf8(json.dumps(value, ensure_ascii=False)))
+    return value
+
+
 def parsed(text: str | bytes, what: str) -> Any:
     """Return JSON as a value.
 
@@ -72,6 +95,6 @@ def parsed(text: str | bytes, what: str) -> Any:
         ProtocolError: It is none, or nested too deeply to be read.
     """
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"{what} is no JSON ({str(error)[:_WORDS]}): report it") from error

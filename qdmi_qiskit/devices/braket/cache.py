@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qdmi_qiskit.answers import loads
 from qdmi_qiskit.devices.braket.capability import Device
 
 _LAYOUT = 2
@@ -68,7 +69,7 @@ def _load(key: Key, seconds: float) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        kept: Any = json.loads(path.read_bytes())
+        kept: Any = loads(path.read_bytes())
         if kept["layout"] != _LAYOUT or not 0 <= time.time() - kept["asked"] < seconds:
             return None
         return dict(kept["answer"])

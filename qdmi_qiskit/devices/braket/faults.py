@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore import exceptions as wire
 
+from qdmi_qiskit.answers import utf8
 from qdmi_qiskit.errors import (
     ConfigError,
     QdmiError,
@@ -53,7 +54,7 @@ def anonymous(text: object) -> str:
     >>> anonymous("arn:aws:braket:us-east-1:123456789012:quantum-task/1-2 failed")
     'arn:aws:braket:us-east-1:***:quantum-task/1-2 failed'
     """
-    return redacted(_ACCOUNT.sub(lambda found: f"{found[1] or ''}***", str(text)))
+    return redacted(_ACCOUNT.sub(lambda found: f"{found[1] or ''}***", utf8(text)))
 
 
 def code(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from qdmi_qiskit.answers import parsed, understood
+from qdmi_qiskit.answers import parsed, understood, utf8
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.braket import cache
 from qdmi_qiskit.devices.braket.action import action_of, check_total, checked, cost, debiased, token
@@ -122,12 +122,12 @@ class BraketSession(Session):
         with understood("the service's answer about the device"):
             device = Device(
                 arn=str(said["deviceArn"]),
-                name=str(said["deviceName"]),
-                provider=str(said["providerName"]),
+                name=utf8(said["deviceName"]),
+                provider=utf8(said["providerName"]),
                 simulator=said["deviceType"] == "SIMULATOR",
                 document=table(parsed(said["deviceCapabilities"], "the capability document")),
             )
-            status = str(said["deviceStatus"])
+            status = utf8(said["deviceStatus"])
         cache.keep_device(self._cache_key, device)
         return device, status, said.get("deviceQueueInfo")
 

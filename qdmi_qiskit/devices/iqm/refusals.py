@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from qdmi_qiskit.answers import loads
 from qdmi_qiskit.errors import ConfigError, QdmiError, RejectedError, UnavailableError
 
 
@@ -93,7 +94,7 @@ def refusal(status: int, text: str) -> Refusal:
 
 def _said(text: str) -> tuple[str, str, str]:
     try:
-        body = json.loads(text)
+        body = loads(text)
     except (ValueError, RecursionError):
         return "", "", ""
     if not isinstance(body, dict):

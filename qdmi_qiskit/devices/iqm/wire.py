@@ -8,7 +8,6 @@ run and billed.
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import time
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from qdmi_qiskit.answers import LARGEST, TooLongError, taken
+from qdmi_qiskit.answers import LARGEST, TooLongError, loads, taken
 from qdmi_qiskit.devices.iqm.auth import Tokens
 from qdmi_qiskit.devices.iqm.refusals import Refusal, refusal
 from qdmi_qiskit.errors import ProtocolError, QdmiError, SubmitUnknownError, UnavailableError
@@ -257,7 +256,7 @@ class _HalfAnswerError(requests.RequestException):
 
 def _json(reply: _Reply) -> Any:
     try:
-        return json.loads(reply.content) if reply.content else None
+        return loads(reply.content) if reply.content else None
     except (ValueError, RecursionError) as error:
         raise _HalfAnswerError(f"half an answer: {error}") from error
 
