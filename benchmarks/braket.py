@@ -181,6 +181,8 @@ def many(console: Console) -> None:
         circuit = QuantumCircuit(2, 2)
         circuit.x(0)
         circuit.measure([0, 1], [0, 1])
+        backend.run(circuit, shots=10).result(60)  # the service loads its simulator
+        time.sleep(0.1)  # and has the whole burst again
         start = time.perf_counter()
         job = backend.run([circuit] * 100, shots=10)
         returned = time.perf_counter() - start
