@@ -105,6 +105,9 @@ REFUSED = [(k, "send") for k in range(20)] + [(k, "refuse") for k in range(20)]
 
 @given(st.sets(st.integers(0, 39)), steps)
 @example(set(), [*REFUSED, (0, "sync"), (20, "send")])
+@example(
+    set(), [(0, "send"), (0, "refuse"), (1, "send"), (16, "send"), (18, "send")]
+)  # the disk hears of the mark after it was taken back
 def test_what_was_sent_is_marked_or_in_doubt(settled, events):
     """Whatever is sent in whatever order, and whenever the power is cut."""
     disk = ["sent" if number in settled else "planned" for number in range(40)]

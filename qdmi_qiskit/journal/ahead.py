@@ -20,10 +20,14 @@ FEW = 16
 
 
 class Ahead:
-    """The chunks of a stage that have no mark on the disk, and were never sent, in order."""
+    """The chunks of a stage that may have no mark on the disk, and were never sent, in order.
+
+    One whose mark was taken back stays: what the disk says of it last is not known in time.
+    """
 
     def __init__(self, unmarked: Iterable[int] = ()) -> None:
         self._unmarked = sorted(unmarked)
+        self._back: set[int] = set()
         self._lock = threading.Lock()
 
     def may_go(self, number: int) -> bool:
@@ -36,12 +40,14 @@ class Ahead:
         """Take note that the mark of a chunk is on the disk."""
         with self._lock:
             place = bisect_left(self._unmarked, number)
-            if place < len(self._unmarked) and self._unmarked[place] == number:
+            known = place < len(self._unmarked) and self._unmarked[place] == number
+            if known and number not in self._back:
                 del self._unmarked[place]
 
     def unmarked(self, number: int) -> None:
         """Take note that the mark of a chunk is about to be taken back."""
         with self._lock:
+            self._back.add(number)
             if number not in self._unmarked:
                 insort(self._unmarked, number)
 
