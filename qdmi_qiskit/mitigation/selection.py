@@ -98,7 +98,7 @@ class PostSelect(Stage):
         table: Any = terms_of(item.observables)
         both = np.empty((2, *table.shape), dtype=object)
         for where in np.ndindex(table.shape):
-            both[(0, *where)] = _projected(table[where], projector)
+            both[(0, *where)] = _projected(_changing(table[where]), projector)
             both[(1, *where)] = dict(projector)
         # One more axis in front; the values of the parameters broadcast against the others.
         shape = np.broadcast_shapes(table.shape, item.values.shape)
@@ -117,6 +117,8 @@ class PostSelect(Stage):
         evs = value / share
         # Both come from partly the same shots: the sum of the errors is at least the true one.
         stds = (error + np.abs(evs) * share_error) / share
+        table: Any = terms_of(item.observables)
+        evs = evs + np.vectorize(_constant, otypes=[float])(table)
         told = {
             "postselect": {"symmetries": dict(self.symmetries), "kept": np.asarray(share).tolist()}
         }
@@ -130,6 +132,15 @@ def _product(one: str, other: str) -> tuple[str, float]:
     if sign is None:
         raise UnsupportedError(f"postselect: {one} and {other} do not commute")
     return label, sign
+
+
+def _constant(terms: Mapping[str, float]) -> float:
+    """Return what an observable is in every state: it needs no shots, and must not cost any."""
+    return sum(value for label, value in terms.items() if set(label) <= {"I"})
+
+
+def _changing(terms: Mapping[str, float]) -> dict[str, float]:
+    return {label: value for label, value in terms.items() if not set(label) <= {"I"}}
 
 
 def _projected(terms: Mapping[str, float], projector: Mapping[str, float]) -> dict[str, float]:

@@ -29,6 +29,8 @@ class Item:
         values: Of its parameters.
         precision: Wanted of each of its values.
         draw: Which of how many random copies of the same pub this is.
+        unfolded: The circuit whose gates are repeated here; None if none are.
+        factor: By which its gates of one qubit are repeated.
     """
 
     circuit: QuantumCircuit
@@ -36,6 +38,8 @@ class Item:
     values: BindingsArray
     precision: float
     draw: tuple[int, int] = (0, 1)
+    unfolded: QuantumCircuit | None = None
+    factor: float = 1.0
 
     def but(self, **changes: Any) -> Item:
         """Return a copy with other attributes."""

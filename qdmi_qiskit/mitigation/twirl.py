@@ -10,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import pauli_twirl_2q_gates
 
 from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.mitigation.folding import filled, singles_of
 from qdmi_qiskit.mitigation.stage import Context, Item, Outcome, Stage, averaged, same_layout
 
 TWIRLED = frozenset({"cx", "cz", "ecr", "iswap"})
@@ -44,13 +45,36 @@ class Twirl(Stage):
 
     def prepare(self, item: Item, context: Context) -> list[Item]:
         number = self.randomizations
+        made = twirls(item.circuit, number, context)
+        if item.unfolded is not None and item.factor > 1:
+            made = _as_folded(made, item, context)
         return [
             item.but(circuit=circuit, precision=item.precision * number**0.5, draw=(k, number))
-            for k, circuit in enumerate(twirls(item.circuit, number, context))
+            for k, circuit in enumerate(made)
         ]
 
     def finish(self, item: Item, outcomes: Sequence[Outcome], context: Context) -> Outcome:
         return averaged(outcomes, {"twirl": {"randomizations": len(outcomes)}})
+
+
+def _as_folded(
+    made: Sequence[QuantumCircuit], item: Item, context: Context
+) -> list[QuantumCircuit]:
+    """Return twirled circuits with as many gates of one qubit as the factor wants.
+
+    Twirling merges neighbours, and with them what folding put there; and it adds Paulis that have
+    no neighbour to merge with.
+    """
+    table: dict[Any, Any] = context.kept.setdefault("filled", {})
+    key = id(made[0]), item.factor
+    if key not in table:
+        if len(table) >= _REMEMBERED:
+            table.clear()
+        plain = twirls(item.unfolded, len(made), context)
+        wanted = item.factor * sum(map(singles_of, plain)) / len(plain)
+        table[key] = [filled(each, wanted, context.target) for each in made], made
+    found: list[QuantumCircuit] = table[key][0]
+    return found
 
 
 def check_twirled(circuit: QuantumCircuit) -> None:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.primitives import StatevectorEstimator, StatevectorSampler
+from qiskit.primitives.containers.bindings_array import BindingsArray
+from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.transpiler import Target
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
@@ -23,9 +26,10 @@ from qdmi_qiskit.mitigation import (
     registry,
 )
 from qdmi_qiskit.mitigation.decoupling import padded
-from qdmi_qiskit.mitigation.folding import exponential, folded, polynomial
+from qdmi_qiskit.mitigation.extrapolation import exponential, extrapolated, polynomial
+from qdmi_qiskit.mitigation.folding import folded, singles_of
 from qdmi_qiskit.mitigation.native import followed_by
-from qdmi_qiskit.mitigation.stage import Context
+from qdmi_qiskit.mitigation.stage import Context, Item, Outcome
 from qdmi_qiskit.mitigation.twirl import twirls
 from tests.mitigation.devices import backend, counted, spec, sweep
 
@@ -114,6 +118,53 @@ def test_folding_reaches_what_it_says():
     assert same(turned, folded(turned, 3, None)[0])
 
 
+def test_gates_of_one_qubit_are_folded_as_often():
+    device = backend()
+    isa, _ = isa_of(device)
+    before = singles_of(isa)
+    for factor in (1, 1.5, 3):
+        made, _ = folded(isa, factor, device.target)
+        assert abs(singles_of(made) / before - factor) <= 1 / before
+        assert singles_of(folded(isa, factor, device.target, singles=False)[0]) == before
+    # Twirling merges what was folded: it is folded again, and the Paulis are counted.
+    where = context(device.target)
+    item = Item(isa, ObservablesArray(["ZZII"]), BindingsArray(), 0.1)
+    counts = []
+    for child in ZNE((1, 2, 3)).prepare(item, where):
+        copies = [each.circuit for each in Twirl(16).prepare(child, where)]
+        for copy in copies:
+            device.isa.check(copy)
+            assert same(plain(isa), plain(copy))
+        counts.append(np.mean([singles_of(copy) for copy in copies]))
+    np.testing.assert_allclose(np.array(counts) / counts[0], [1, 2, 3], atol=0.25)
+
+
+def test_what_has_no_inverse_of_its_own_is_turned_or_left():
+    root = QuantumCircuit(2)
+    root.sx(0)
+    root.cz(0, 1)
+    root.reset(1)
+    root.sx(1)
+    for gates, ops in ((["sx", "rz", "cz"], {"sx": 6, "rz": 4}), (["sx", "cz"], {"sx": 2})):
+        target = Target.from_configuration([*gates, "reset", "delay"], 2)
+        made, reached = folded(root, 3, target)
+        assert reached == 3
+        assert {name: made.count_ops().get(name) for name in ops} == ops
+        assert made.count_ops()["reset"] == 1
+    whole, bare = (each.copy_empty_like() for each in (root, root))
+    for circuit, source in ((whole, folded(root, 3, None)[0]), (bare, root)):
+        for instruction in source.data:
+            if instruction.name != "reset":
+                circuit.append(instruction)
+    assert same(whole, bare)
+    asked = QuantumCircuit(2, 1)
+    asked.measure(0, 0)
+    with asked.if_test((0, 1)):
+        asked.cx(0, 1)
+    with pytest.raises(UnsupportedError, match="no inverse of if_else"):
+        folded(asked, 3, None)
+
+
 def test_dd_adds_pulses_where_qubits_wait():
     device = backend()
     circuit = QuantumCircuit(4)
@@ -141,9 +192,46 @@ def test_extrapolation_by_hand():
     value, _ = polynomial(FACTORS, (1 - 0.1 * FACTORS**2)[:, None], np.full((3, 1), 0.01), 2)
     np.testing.assert_allclose(value, 1)
     decay = 0.8 * np.exp(-0.3 * FACTORS)[:, None] * [1.0, -1.0, 0.0]
-    value, error, line = exponential(FACTORS, decay, np.full_like(decay, 1e-4))
-    np.testing.assert_allclose(value, [0.8, -0.8, 0.0], atol=1e-3)
-    assert line.tolist() == [False, False, True]
+    value, _, fits = exponential(FACTORS, decay, np.full_like(decay, 1e-4))
+    np.testing.assert_allclose(value[:2], [0.8, -0.8], atol=1e-3)
+    assert fits.tolist() == [True, True, False]
+
+
+def test_the_error_of_a_model_is_what_other_curves_say():
+    decay = 0.8 * np.exp(-0.3 * FACTORS)[:, None] * [1.0, -1.0, 0.0]
+    stds = np.full_like(decay, 1e-4)
+    line = polynomial(FACTORS, decay, stds, 1)[0]
+    value, error, model, no_decay = extrapolated(FACTORS, decay, stds, "exponential")
+    np.testing.assert_allclose(value, [0.8, -0.8, 0], atol=1e-3)
+    np.testing.assert_allclose(model, [*abs(line - [0.8, -0.8, 0])[:2], 0], rtol=0.01)
+    assert (error[:2] >= model[:2]).all()
+    assert no_decay.tolist() == [False, False, True]
+    for kind in ("linear", "quadratic"):  # both miss by no more than they say
+        value, error, _, _ = extrapolated(FACTORS, decay, stds, kind)
+        assert (abs(value - [0.8, -0.8, 0])[:2] <= error[:2]).all()
+    # Two rates bend more than one: the decay is off, and by no more than it says.
+    both = (0.4 * np.exp(-0.1 * FACTORS) + 0.4 * np.exp(-0.5 * FACTORS))[:, None]
+    value, error, model, _ = extrapolated(FACTORS, both, stds[:, :1], "exponential")
+    assert 0.02 < 0.8 - value[0] < error[0]
+    # Without noise there is nothing to model: the error is that of the fit.
+    flat = 0.5 + np.random.default_rng(3).normal(0, 0.01, (3, 500))
+    value, error, model, _ = extrapolated(FACTORS, flat, np.full((3, 500), 0.01), "exponential")
+    assert np.median(model) < 1e-3
+    assert 0.75 < np.sqrt(((value - 0.5) ** 2 / error**2).mean()) < 1.03
+
+
+def test_what_noise_leaves_alone_is_not_extrapolated():
+    device = backend()
+    stage, where = ZNE((1, 2, 3)), context(device.target)
+    sum_of = ObservablesArray([{"IIII": -5.0, "IIIZ": 1.0}, {"III0": 2.0}])
+    item = Item(QuantumCircuit(4), sum_of, BindingsArray(), 0.01)
+    item.circuit.cz(0, 1)
+    children = stage.prepare(item, where)
+    factors = np.array([folded(item.circuit, f, device.target)[1] for f in (1, 2, 3)])
+    found = [np.array([-5 + 0.9 * np.exp(-0.2 * f), 1 + 0.9 * np.exp(-0.2 * f)]) for f in factors]
+    outcomes = [Outcome(evs, np.full(2, 1e-4), 1, 1) for evs in found]
+    assert len(children) == 3
+    np.testing.assert_allclose(stage.finish(item, outcomes, where).evs, [-4.1, 1.9], atol=1e-6)
 
 
 def test_the_error_of_a_fit_is_calibrated():
@@ -169,6 +257,7 @@ def test_names_and_orders_are_checked():
     for wrong in (
         lambda: ZNE((2, 3)),
         lambda: ZNE(extrapolation="cubic"),
+        lambda: ZNE(gates="one"),
         lambda: ZNE((1, 3), "quadratic"),
         lambda: Twirl(0),
         lambda: Readout("m3"),
