@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["qdmi_qiskit", "qiskit.qpy"]):
+with atheris.instrument_imports(include=["qdmi_qiskit"]):
     from tests.fuzz.targets import TARGETS, tried
 
 
