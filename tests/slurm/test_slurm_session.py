@@ -223,7 +223,7 @@ def test_a_banner_on_stdout_leaves_results_intact(idle):
         slurm = backend()
         assert set(slurm.run(crooked(), shots=100).result().get_counts()) == {"001", "011"}
         allocation = slurm.session._allocation
-        assert "Welcome to this fine cluster" in allocation._frames.noise
+        assert "Welcome to this fine cluster" in allocation._srun.frames.noise
         slurm.session.close()
     finally:
         idle._write("slurm.conf", before)
