@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ctypes import byref, c_size_t, c_void_p
 from typing import Any
 
-from qdmi_qiskit.devices.native import release, words
+from qdmi_qiskit.devices.native import release
 from qdmi_qiskit.devices.native.faults import failed, fault
 from qdmi_qiskit.devices.native.handle import JobHandle
 from qdmi_qiskit.devices.native.library import Library, check_version
@@ -86,7 +86,7 @@ class Channel:
         def ask(size: int, value: Any, needed: Any) -> int:
             return self._ask("device_session_query_device_property", prop, size, value, needed)
 
-        return answer(ask, words.DEVICE[prop], Asked(self.library, prop), lenient=self._old)
+        return answer(ask, prop.kind, Asked(self.library, prop), lenient=self._old)
 
     def site(self, site: int, prop: SiteProperty) -> Any:
         """Return a property of a site; None where the device does not say."""
@@ -94,7 +94,7 @@ class Channel:
         def ask(size: int, value: Any, needed: Any) -> int:
             return self._ask("device_session_query_site_property", site, prop, size, value, needed)
 
-        return answer(ask, words.SITE[prop], Asked(self.library, prop), lenient=self._old)
+        return answer(ask, prop.kind, Asked(self.library, prop), lenient=self._old)
 
     def operation(
         self, operation: int, prop: OperationProperty, sites: tuple[int, ...] = ()
@@ -111,8 +111,7 @@ class Channel:
                 *(operation, len(sites), array, 0, None, prop, size, value, needed),
             )
 
-        kind = words.OPERATION[prop]
-        return answer(ask, kind, Asked(self.library, prop), lenient=self._old or bool(sites))
+        return answer(ask, prop.kind, Asked(self.library, prop), lenient=self._old or bool(sites))
 
     def new_job(self) -> JobHandle:
         """Return a job that is not submitted yet."""

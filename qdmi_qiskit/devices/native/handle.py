@@ -6,7 +6,7 @@ import threading
 from ctypes import byref, c_int, c_size_t
 from typing import TYPE_CHECKING, Any
 
-from qdmi_qiskit.devices.native import release, words
+from qdmi_qiskit.devices.native import release
 from qdmi_qiskit.devices.native.faults import failed, fault
 from qdmi_qiskit.devices.native.queries import Asked, answer
 from qdmi_qiskit.devices.native.words import JobProperty, Status
@@ -68,7 +68,7 @@ class JobHandle:
             return Status.ERROR_NOTSUPPORTED if code == Status.ERROR_BADSTATE else code
 
         what = Asked(self.library, prop)
-        return answer(ask, words.JOB[prop], what, lenient=not self.library.programs)
+        return answer(ask, prop.kind, what, lenient=not self.library.programs)
 
     def _state(self, value: int) -> JobStatus:
         if not 0 <= value < len(STATES):

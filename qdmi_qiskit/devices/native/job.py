@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -95,7 +94,7 @@ class NativeJob(Job):
     ) -> None:
         self._parts, self._order = tuple(parts), order
         self._cancels, self._here = cancels, here
-        self.id = "+".join(job_id(part.handle) for part in parts).strip("+") or uuid4().hex
+        self.id = "+".join(job_id(part.handle) for part in parts).strip("+") or _own_id()
         self._outcome: tuple[Shots, ...] | None = None
         self._reading = threading.Lock()
         self._position: int | None = None
@@ -178,6 +177,12 @@ class NativeJob(Job):
         width = wanted.num_bits if wanted.bits is None else len(wanted.bits)
         found = outcome(part.handle, index, width, wanted.shots)
         return _as_wanted(found, wanted, self._order, f"{part.handle.library}: {self.id}")
+
+
+def _own_id() -> str:
+    from uuid import uuid4  # only where the library gives none
+
+    return uuid4().hex
 
 
 def _as_wanted(found: Rows, wanted: Wanted, order: BitOrder, what: str) -> Shots:

@@ -7,7 +7,7 @@ withdrew members. QDMI 1.2 has a prefix of it.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, Self
 
 _CUSTOM = 999_999_995
 
@@ -47,67 +47,88 @@ class SessionParameter(IntEnum):
     CUSTOM5 = _CUSTOM + 4
 
 
-class DeviceProperty(IntEnum):
+Kind = Literal["text", "size", "uint", "int", "real", "flag", "enum", "handles", "enums"]
+"""C types: `char*`, `size_t`, `uint64_t`, `int64_t`, `double`, `bool`, an enumeration, and packed
+arrays of handles and of enumerations."""
+
+
+class Property(IntEnum):
+    """Something that is asked.
+
+    Attributes:
+        kind: The type of the answer.
+    """
+
+    kind: Kind
+
+    def __new__(cls, number: int, kind: Kind = "text") -> Self:
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member.kind = kind
+        return member
+
+
+class DeviceProperty(Property):
     """What a device is asked."""
 
-    NAME = 0
-    VERSION = 1
-    STATUS = 2
-    LIBRARYVERSION = 3
-    QUBITSNUM = 4
-    SITES = 5
-    OPERATIONS = 6
-    COUPLINGMAP = 7
-    NEEDSCALIBRATION = 8  # until 1.3
-    PULSESUPPORT = 9  # until 1.3
-    LENGTHUNIT = 10
-    LENGTHSCALEFACTOR = 11
-    DURATIONUNIT = 12
-    DURATIONSCALEFACTOR = 13
-    MINATOMDISTANCE = 14
-    SUPPORTEDPROGRAMFORMATS = 15
-    CHILDDEVICES = 16  # since 1.3.1
-    QUEUELENGTH = 17  # since 1.3.3
-    ID = 18  # since 1.4
-    CUSTOM1 = _CUSTOM
+    NAME = 0, "text"
+    VERSION = 1, "text"
+    STATUS = 2, "enum"
+    LIBRARYVERSION = 3, "text"
+    QUBITSNUM = 4, "size"
+    SITES = 5, "handles"
+    OPERATIONS = 6, "handles"
+    COUPLINGMAP = 7, "handles"
+    NEEDSCALIBRATION = 8, "size"  # until 1.3
+    PULSESUPPORT = 9, "enum"  # until 1.3
+    LENGTHUNIT = 10, "text"
+    LENGTHSCALEFACTOR = 11, "real"
+    DURATIONUNIT = 12, "text"
+    DURATIONSCALEFACTOR = 13, "real"
+    MINATOMDISTANCE = 14, "uint"
+    SUPPORTEDPROGRAMFORMATS = 15, "enums"
+    CHILDDEVICES = 16, "handles"  # since 1.3.1
+    QUEUELENGTH = 17, "size"  # since 1.3.3
+    ID = 18, "text"  # since 1.4
+    CUSTOM1 = _CUSTOM, "text"
     CUSTOM2 = _CUSTOM + 1
     CUSTOM3 = _CUSTOM + 2
     CUSTOM4 = _CUSTOM + 3
     CUSTOM5 = _CUSTOM + 4
 
 
-class SiteProperty(IntEnum):
+class SiteProperty(Property):
     """What a site is asked. Times and lengths are raw: times scale factor, in the unit."""
 
-    INDEX = 0
-    T1 = 1
-    T2 = 2
-    NAME = 3
-    XCOORDINATE = 4
-    YCOORDINATE = 5
-    ZCOORDINATE = 6
-    ISZONE = 7
-    XEXTENT = 8
-    YEXTENT = 9
-    ZEXTENT = 10
-    MODULEINDEX = 11
-    SUBMODULEINDEX = 12
+    INDEX = 0, "size"
+    T1 = 1, "uint"
+    T2 = 2, "uint"
+    NAME = 3, "text"
+    XCOORDINATE = 4, "int"
+    YCOORDINATE = 5, "int"
+    ZCOORDINATE = 6, "int"
+    ISZONE = 7, "flag"
+    XEXTENT = 8, "uint"
+    YEXTENT = 9, "uint"
+    ZEXTENT = 10, "uint"
+    MODULEINDEX = 11, "uint"
+    SUBMODULEINDEX = 12, "uint"
 
 
-class OperationProperty(IntEnum):
+class OperationProperty(Property):
     """What an operation is asked, in general or on some sites."""
 
-    NAME = 0
-    QUBITSNUM = 1
-    PARAMETERSNUM = 2
-    DURATION = 3
-    FIDELITY = 4
-    INTERACTIONRADIUS = 5
-    BLOCKINGRADIUS = 6
-    IDLINGFIDELITY = 7
-    ISZONED = 8
-    SITES = 9
-    MEANSHUTTLINGSPEED = 10
+    NAME = 0, "text"
+    QUBITSNUM = 1, "size"
+    PARAMETERSNUM = 2, "size"
+    DURATION = 3, "uint"
+    FIDELITY = 4, "real"
+    INTERACTIONRADIUS = 5, "uint"
+    BLOCKINGRADIUS = 6, "uint"
+    IDLINGFIDELITY = 7, "real"
+    ISZONED = 8, "flag"
+    SITES = 9, "handles"
+    MEANSHUTTLINGSPEED = 10, "uint"
 
 
 class JobParameter(IntEnum):
@@ -123,15 +144,15 @@ class JobParameter(IntEnum):
     CUSTOM5 = _CUSTOM + 4
 
 
-class JobProperty(IntEnum):
+class JobProperty(Property):
     """What a job is asked."""
 
-    ID = 0
-    PROGRAMFORMAT = 1
+    ID = 0, "text"
+    PROGRAMFORMAT = 1, "enum"
     PROGRAM = 2  # until 1.3
-    SHOTSNUM = 3
-    QUEUEPOSITION = 4
-    PROGRAMSNUM = 5  # since 1.4
+    SHOTSNUM = 3, "size"
+    QUEUEPOSITION = 4, "size"
+    PROGRAMSNUM = 5, "size"  # since 1.4
 
 
 class JobResult(IntEnum):
@@ -165,68 +186,3 @@ class ProgramFormat(IntEnum):
 
 
 _BINARY = (ProgramFormat.QIRBASEMODULE, ProgramFormat.QIRADAPTIVEMODULE, ProgramFormat.QPY)
-
-Kind = Literal["text", "size", "uint", "int", "real", "flag", "enum", "handles", "enums"]
-"""C types: `char*`, `size_t`, `uint64_t`, `int64_t`, `double`, `bool`, an enumeration, and packed
-arrays of handles and of enumerations."""
-
-DEVICE: dict[DeviceProperty, Kind] = {
-    DeviceProperty.NAME: "text",
-    DeviceProperty.VERSION: "text",
-    DeviceProperty.STATUS: "enum",
-    DeviceProperty.LIBRARYVERSION: "text",
-    DeviceProperty.QUBITSNUM: "size",
-    DeviceProperty.SITES: "handles",
-    DeviceProperty.OPERATIONS: "handles",
-    DeviceProperty.COUPLINGMAP: "handles",
-    DeviceProperty.NEEDSCALIBRATION: "size",
-    DeviceProperty.PULSESUPPORT: "enum",
-    DeviceProperty.LENGTHUNIT: "text",
-    DeviceProperty.LENGTHSCALEFACTOR: "real",
-    DeviceProperty.DURATIONUNIT: "text",
-    DeviceProperty.DURATIONSCALEFACTOR: "real",
-    DeviceProperty.MINATOMDISTANCE: "uint",
-    DeviceProperty.SUPPORTEDPROGRAMFORMATS: "enums",
-    DeviceProperty.CHILDDEVICES: "handles",
-    DeviceProperty.QUEUELENGTH: "size",
-    DeviceProperty.ID: "text",
-    DeviceProperty.CUSTOM1: "text",  # as far as we ask for them
-}
-
-SITE: dict[SiteProperty, Kind] = {
-    SiteProperty.INDEX: "size",
-    SiteProperty.T1: "uint",
-    SiteProperty.T2: "uint",
-    SiteProperty.NAME: "text",
-    SiteProperty.XCOORDINATE: "int",
-    SiteProperty.YCOORDINATE: "int",
-    SiteProperty.ZCOORDINATE: "int",
-    SiteProperty.ISZONE: "flag",
-    SiteProperty.XEXTENT: "uint",
-    SiteProperty.YEXTENT: "uint",
-    SiteProperty.ZEXTENT: "uint",
-    SiteProperty.MODULEINDEX: "uint",
-    SiteProperty.SUBMODULEINDEX: "uint",
-}
-
-OPERATION: dict[OperationProperty, Kind] = {
-    OperationProperty.NAME: "text",
-    OperationProperty.QUBITSNUM: "size",
-    OperationProperty.PARAMETERSNUM: "size",
-    OperationProperty.DURATION: "uint",
-    OperationProperty.FIDELITY: "real",
-    OperationProperty.INTERACTIONRADIUS: "uint",
-    OperationProperty.BLOCKINGRADIUS: "uint",
-    OperationProperty.IDLINGFIDELITY: "real",
-    OperationProperty.ISZONED: "flag",
-    OperationProperty.SITES: "handles",
-    OperationProperty.MEANSHUTTLINGSPEED: "uint",
-}
-
-JOB: dict[JobProperty, Kind] = {
-    JobProperty.ID: "text",
-    JobProperty.PROGRAMFORMAT: "enum",
-    JobProperty.SHOTSNUM: "size",
-    JobProperty.QUEUEPOSITION: "size",
-    JobProperty.PROGRAMSNUM: "size",
-}
