@@ -75,6 +75,8 @@ def loads(text: str) -> DeviceSpec:
         raise ConfigError(f"document: {len(text)} characters; wanted at most {LARGEST}")
     try:
         document = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text or not text.isascii():  # half of a surrogate pair is legal JSON
+            json.dumps(document, ensure_ascii=False).encode()
     except ConfigError:
         raise
     except (ValueError, RecursionError) as error:  # also an integer of thousands of digits

@@ -363,3 +363,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, make, words):
         load(path)
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_text_that_cannot_be_written_is_refused():
+    text = dumps(SPEC).replace('"name": "', '"name": "\\ud800', 1)
+    with pytest.raises(ConfigError, match="surrogates"):
+        loads(text)
