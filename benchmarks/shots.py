@@ -179,7 +179,7 @@ def main(seeds: int, names: list[str]) -> None:
         for grouping, limit in LIMITS.items():
             session = Drawing(vectors[:, 0].astype(complex))
             estimator = EstimatorV2(QDMIBackend(session), grouping=grouping)
-            for precision, times in ((0.01, seeds), (0.003, max(seeds // 20, FIRST))):
+            for precision, times in ((0.01, seeds), (0.003, max(seeds // 40, FIRST))):
                 row = one(session, estimator, circuit, operator, precision, times, values[0])
                 ratio, errors = row["exact"] / variance, row["errors"] / variance
                 sigma = np.sqrt(2 / times)

@@ -6,11 +6,13 @@ misread, so that thousands of runs of the whole estimator, pilots included, take
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
@@ -48,7 +50,18 @@ class Drawing(Session):
 
     def spec(self):
         n = next(iter(self._states.values())).num_qubits
-        names = {"h": 1, "s": 1, "sdg": 1, "x": 1, "y": 1, "z": 1, "cx": 2, "cz": 2, "swap": 2}
+        names = {
+            "rz": 1,
+            "h": 1,
+            "s": 1,
+            "sdg": 1,
+            "x": 1,
+            "y": 1,
+            "z": 1,
+            "cx": 2,
+            "cz": 2,
+            "swap": 2,
+        }
         return DeviceSpec(
             name="drawing",
             version="1",
@@ -71,10 +84,11 @@ class Drawing(Session):
         words = total.searchsorted(self._rng.random((task.points, task.shots)), side="right")
         return Shots(bits.from_words(words.astype(np.uint64), task.num_bits), task.num_bits)
 
-    def _total(self, circuit, basis):
+    def _total(self, circuit, basis, name=None):
+        name = circuit.name if name is None else name
         gates = tuple((g.name, *map(circuit.find_bit, g.qubits)) for g in circuit.data)
         where = basis.qubits.tolist()
-        key = circuit.name, str(gates), tuple(where), basis.x.tobytes(), basis.z.tobytes()
+        key = name, str(gates), tuple(where), basis.x.tobytes(), basis.z.tobytes()
         if key not in self._known:
             turned = circuit.copy()
             for qubit, x, z in zip(where, basis.x, basis.z, strict=True):
@@ -82,7 +96,7 @@ class Drawing(Session):
                     turned.sdg(qubit)
                 if x:
                     turned.h(qubit)
-            chances = self._states[circuit.name].evolve(turned).probabilities(where)
+            chances = self._states[name].evolve(turned).probabilities(where)
             chances = (1 - self._mix) * chances + self._mix / len(chances)
             cube = chances.reshape([2] * len(where))
             for axis in range(cube.ndim):
@@ -100,6 +114,32 @@ class Drawing(Session):
             value = self._states[name].expectation_value(SparsePauliOp(label))
             total += float(np.real(coefficient * value)) * left
         return total
+
+
+class Sweeping(Drawing):
+    """The value of the only parameter says which state is measured; jobs are counted."""
+
+    def __init__(self, states, *, mixed=True, **options):
+        super().__init__(states, **options)
+        self._mixed, self.jobs = mixed, []
+
+    def spec(self):
+        spec = super().spec()
+        return replace(spec, capabilities=replace(spec.capabilities, mixed_shots=self._mixed))
+
+    def submit(self, tasks, *, key):
+        self.jobs.append([(task.points, task.shots) for task in tasks])
+        return super().submit(tasks, key=key)
+
+    def _drawn(self, task):
+        empty = QuantumCircuit(len(task.basis.qubits))
+        words = [
+            self._total(empty, task.basis, str(int(number))).searchsorted(
+                self._rng.random(task.shots), side="right"
+            )
+            for (number,) in task.values
+        ]
+        return Shots(bits.from_words(np.array(words, np.uint64), task.num_bits), task.num_bits)
 
 
 @cache
@@ -137,6 +177,45 @@ def scores(session, works, precision, *, points=1, **options):
             stds.append(pub.data.stds)
             z.append((pub.data.evs - exact[key]) / pub.data.stds)
     return np.concatenate(z), np.concatenate(stds)
+
+
+def near(state, angle, rng):
+    """A state at some angle from one."""
+    other = rng.normal(size=len(state.data)) + 1j * rng.normal(size=len(state.data))
+    other -= np.vdot(state.data, other) * state.data
+    whole = np.cos(angle) * state.data + np.sin(angle) * other / np.linalg.norm(other)
+    return Statevector(whole)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_points_that_need_fewer_shots_take_fewer_and_stay_calibrated(mixed):
+    """From the ground state, which few shots tell, to states in which terms vary fully."""
+    operator, state = molecule("H2")
+    rng = np.random.default_rng(11)
+    points, precision = 20, 0.01
+    states = {str(k): near(state, k / points, rng) for k in range(points)}
+    session = Sweeping(states, seed=2, mixed=mixed)
+    circuit = QuantumCircuit(4)
+    circuit.rz(Parameter("k"), 0)
+    values = np.arange(points, dtype=float)[:, None]
+    exact = np.array([session.exact(name, operator) for name in states])
+    estimator = EstimatorV2(QDMIBackend(session))
+    z, stds, spent = [], [], []
+    for _ in range(ESTIMATES // points):
+        (pub,) = estimator.run([(circuit, operator, values)], precision=precision).result()
+        z.append((pub.data.evs - exact) / pub.data.stds)
+        stds.append(pub.data.stds)
+        spent.append(pub.metadata.get("point_shots", [pub.metadata["shots"]] * points))
+        assert max(spent[-1]) == pub.metadata["shots"]
+    check(np.concatenate(z), np.concatenate(stds), precision)
+    if mixed:  # any numbers of shots cost nothing
+        assert np.sum(spent) < 0.8 * points * np.max(spent, axis=1).sum()
+        assert len(session.jobs) == 2 * ESTIMATES // points
+        assert np.mean(stds) > 0.8 * precision
+    else:  # a pilot and the rest: no more numbers of shots than groups
+        assert all(len({shots for _, shots in job}) == 1 for job in session.jobs)
+        assert len(session.jobs) <= 2 * 5 * ESTIMATES // points
+    assert sum(n * s for job in session.jobs for n, s in job) == np.sum(spent)
 
 
 NOISE = {"ideal": {}, "noisy": {"mix": 0.04, "flip": 0.02}}

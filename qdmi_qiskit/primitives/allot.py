@@ -7,8 +7,9 @@ n_g = s_g (sum_h s_h) / precision^2 (Lagrange). Stand-ins for the unknown s_g:
 * `bounded`: the weight w_g, the sum of the group's |coefficients|, which no deviation exceeds.
   Safe without looking, and dear. Dearer yet with the same shots for every group, as other
   estimators take them.
-* `refined`: the deviation that a pilot of few shots saw, with the margin that its own scatter
-  asks for, and never more than `bounded`.
+* `refined`: the deviation that a pilot of few shots saw at each point, with the margin that its
+  own scatter asks for, and never more than `bounded`. Points that need less get less where shots
+  cost (`Need.apart`): tasks of one group then differ in their points and shots.
 
 The pilot's shots decide and are not used again: an estimate from shots that also chose their own
 number would be biased. Nor does the final number of shots depend on the final shots.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from qdmi_qiskit.model import Values
 from qdmi_qiskit.primitives.observables import Group, Observables
 
 Indices = npt.NDArray[np.intp]
+Counts = npt.NDArray[np.int64]
 
 PAIR = 2
 """Shots that any group gets at least: one alone has no variance."""
@@ -45,6 +47,10 @@ WORTH = 8
 """A pilot is made where the safe number of shots is at least so many times the pilot's."""
 MARGIN = 2.0
 """Standard deviations of the pilot's prediction by which its shots are increased."""
+STEP = 1.15
+"""Factor between the numbers of shots that points are rounded up to."""
+SAVING = 0.05
+"""Share of a group's shots that has to be saved for its points to be measured by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,17 @@ class Need:
         number: For each value, the index of its observable.
         precision: Standard error wanted of each.
         fewest: Shots that the device takes at least.
+        apart: Whether points may take different shots.
+        fine: Whether any numbers of shots may be asked for at no cost; else only those that some
+            group takes anyway, so that there are no more jobs of one number each.
     """
 
     point: Indices
     number: Indices
     precision: float
     fewest: int = 1
+    apart: bool = False
+    fine: bool = False
 
 
 def bounded(
@@ -145,16 +156,49 @@ def refined(
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.nansum(np.where(wanted > 0, spread / wanted**2, 0.0), axis=0)
     wanted = wanted * (1 + MARGIN * np.sqrt(error) / need.precision**2)
-    found = []
-    everywhere = len(np.unique(need.point))
-    for share, shots in zip(safe, wanted, strict=True):
-        if len(share.points) < everywhere:
-            shots = shots[np.isin(need.point, share.points)]
-        most = math.ceil(shots.max(initial=0.0))
-        valid = min(max(most, FEWEST), share.shots)
-        shots_each = max(math.ceil(valid / kept), need.fewest)
-        found.append(Share(share.group, share.points, shots_each))
-    return found
+    at_point = np.zeros((int(need.point.max(initial=-1)) + 1, len(safe)))
+    np.maximum.at(at_point, need.point, wanted.T)
+    most = np.array([share.shots for share in safe], np.int64)
+    valid = np.clip(np.ceil(at_point), np.minimum(most, FEWEST), most)
+    shots = np.maximum(np.ceil(valid / kept), need.fewest).astype(np.int64).T
+    asked = [row[share.points] for row, share in zip(shots, safe, strict=True)]
+    highest = [int(row.max()) for row in asked]
+    if not need.apart:
+        return [replace(share, shots=most) for share, most in zip(safe, highest, strict=True)]
+    levels = _levels(highest, fine=need.fine)
+    return [each for k, share in enumerate(safe) for each in _split(share, asked[k], levels)]
+
+
+def _levels(most: Sequence[int], *, fine: bool) -> Counts:
+    """Return numbers of shots to round up to, ascending, each at least `STEP` times the last.
+
+    Args:
+        most: What the dearest point of each group needs.
+        fine: Take all of a scale; else some of `most`.
+    """
+    highest = max(most, default=0)
+    if fine:
+        scale = highest / STEP ** np.arange(math.ceil(math.log(max(highest, 1), STEP)))
+        return np.unique(np.ceil(scale).astype(np.int64))
+    found: list[int] = []
+    for shots in sorted(set(most), reverse=True):
+        if not found or found[-1] >= STEP * shots:
+            found.append(shots)
+    return np.array(found[::-1], np.int64)
+
+
+def _split(share: Share, asked: Counts, levels: Counts) -> list[Share]:
+    """Give points what they need, rounded up to one of the levels or to what the dearest needs."""
+    most = asked.max()
+    if asked.min() * (1 + SAVING) > most:
+        return [replace(share, shots=int(most))]
+    allowed = np.append(levels[levels < most], most)
+    given = allowed[allowed.searchsorted(asked)]
+    if given.sum() > (1 - SAVING) * most * len(given):
+        return [replace(share, shots=int(most))]
+    return [
+        Share(share.group, share.points[given == shots], int(shots)) for shots in np.unique(given)
+    ]
 
 
 def _per_group(size: Values, groups: Sequence[Group]) -> Values:

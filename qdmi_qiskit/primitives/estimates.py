@@ -11,7 +11,7 @@ from qiskit.primitives import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.errors import JobFailedError
-from qdmi_qiskit.model import Shots, Values
+from qdmi_qiskit.model import DeviceSpec, Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
 from qdmi_qiskit.primitives.moments import Moments, Uncertainty, moments
 from qdmi_qiskit.primitives.observables import Observables
@@ -52,8 +52,19 @@ class Plan:
         return self.pilot or self.safe
 
 
-def need_of(pub: EstimatorPub, fewest: int) -> Need:
-    """Number the values of a pub in C order: which point, which observable."""
+def need_of(pub: EstimatorPub, fewest: int, spec: DeviceSpec | None = None) -> Need:
+    """Number the values of a pub in C order: which point, which observable.
+
+    On a simulator a state costs more than its shots: there all points of a group take the same, in
+    one task. Elsewhere each takes what it needs. A number of shots of its own costs a point
+    nothing where a job may mix them, or holds a single executable anyway.
+
+    Args:
+        pub: Of the call.
+        fewest: Shots that the device takes at least.
+        spec: Of the device; None: nothing is to be sent.
+    """
+    caps = None if spec is None else spec.capabilities
     points, observables = pub.parameter_values, pub.observables
     point = np.arange(points.size).reshape(points.shape)
     number = np.arange(observables.size).reshape(observables.shape)
@@ -62,6 +73,8 @@ def need_of(pub: EstimatorPub, fewest: int) -> Need:
         np.broadcast_to(number, pub.shape).ravel(),
         float(pub.precision),
         fewest,
+        apart=spec is not None and not spec.simulator,
+        fine=caps is not None and (caps.mixed_shots or caps.max_executables == 1),
     )
 
 
@@ -135,13 +148,18 @@ def pub_result(plan: Plan, evs: Values, stds: Values, shares: Sequence[Share]) -
     """Shape values like the pub, and say what they cost."""
     shape = plan.pub.shape
     pilot = sum(share.shots for share in plan.pilot)
+    spent = np.zeros(plan.pub.parameter_values.size, np.int64)
+    for share in [*plan.pilot, *shares]:
+        spent[share.points] += share.shots
     metadata = {
         "target_precision": plan.pub.precision,
-        "shots": pilot + sum(share.shots for share in shares),
+        "shots": int(spent.max(initial=0)),
         "circuit_metadata": plan.pub.circuit.metadata,
     }
     if pilot:
         metadata["pilot_shots"] = pilot
+    if len(spent) and spent.min() < spent.max():
+        metadata["point_shots"] = spent.reshape(plan.pub.parameter_values.shape).tolist()
     if (stds > _MISSED * plan.need.precision).any():
         metadata["precision_missed"] = True
     return PubResult(

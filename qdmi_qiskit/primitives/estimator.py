@@ -194,11 +194,11 @@ class EstimatorV2(BaseEstimatorV2):
         return Both(parts), partial(_result, plans=plans, spec=self._device.spec)
 
     def _planned(self, pub: EstimatorPub) -> Plan:
-        fewest = self._device.spec.capabilities.min_shots
+        spec = self._device.spec
         observables = collect(pub.observables, pub.circuit.num_qubits)
         # Nobody can change the copy between the two stages.
         circuit = self._device.compiled.frozen(pub.circuit)
-        need = need_of(pub, fewest)
+        need = need_of(pub, spec.capabilities.min_shots, spec)
         if pub.precision == 0:
             return Plan(pub, circuit, observables, need, safe=[], pilot=[])
         groups = self._grouped(observables)

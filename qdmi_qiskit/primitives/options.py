@@ -55,9 +55,9 @@ class EstimatorOptions(PrimitiveOptions):
     Attributes:
         default_precision: Standard error of a pub that names none; 0.015625 = 1/64.
         shot_allocation: `"variance"`: a pilot of few shots decides how many each group of terms
-            needs, where that saves more than it costs; it takes a second job. `"coefficients"`:
-            one job, with shots enough for any state. `"uniform"`: the same, with the same
-            shots for every group; never fewer.
+            needs, and at each point where shots cost, if that saves more than the pilot takes;
+            the rest is a second job. `"coefficients"`: one job, with shots enough for any state.
+            `"uniform"`: the same, with the same shots for every group; never fewer.
         grouping: `"qubit_wise"`: groups that one product basis measures; no gates but one-qubit
             rotations, so it is the default. `"commuting"`: groups that commute as a whole; fewer
             shots, at the price of a Clifford circuit with two-qubit gates before the measurement,
