@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
-from qdmi_qiskit import telemetry
+from qdmi_qiskit import drift, telemetry
 from qdmi_qiskit.calls import begun, check, circuits_from, options_from
 from qdmi_qiskit.drift import Drift, compiled_for, is_outdated
-from qdmi_qiskit.errors import ConfigError, RejectedError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError, QdmiError, RejectedError, UnsupportedError
 from qdmi_qiskit.forecast import Estimate, Queue, is_estimator_pub, queue_from
 from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker
@@ -84,10 +85,13 @@ class QDMIBackend(BackendV2):
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _pass_managers={}, compiled=Compiled())
+        self.__dict__.update(
+            state, _pass_managers={}, compiled=Compiled(), _looked=time.monotonic()
+        )
 
     def _snapshot(self, spec: DeviceSpec | None = None) -> None:
         self._spec = self.session.spec() if spec is None else spec
+        self._looked = time.monotonic()
         given = self._given_target
         self._pass_managers: dict[int, StagedPassManager] = {}
         self.compiled = Compiled()  # of this calibration
@@ -228,8 +232,8 @@ class QDMIBackend(BackendV2):
         """Return what to run for circuits that were compiled some time ago.
 
         Of a circuit that `pass_manager` compiled for another calibration than that of now a warning
-        is given, once. With `recompile="on_drift"` the device is asked which calibration holds
-        now, and such circuits are compiled anew, at the same level, from the originals; what
+        is given, once; also, at most once an hour, of a device that has another by now. With
+        `recompile="on_drift"` the device is asked which calibration holds now, and such circuits are compiled anew, at the same level, from the originals; what
         `is_outdated` then has no original in this process, or was changed since it was compiled.
         """
         calibration = self._spec.calibration
@@ -238,10 +242,29 @@ class QDMIBackend(BackendV2):
         if self.recompile == "on_drift":
             self._follow(calibration)
             circuits = [self._compiled_again(circuit) for circuit in circuits]
+        elif time.monotonic() - self._looked > drift.LOOK_AGAIN:
+            self._look(calibration)
         for circuit in circuits:
             if is_outdated(circuit, self._spec):
                 self._warn_of(circuit)
         return list(circuits)
+
+    def _look(self, calibration: Calibration) -> None:
+        """Warn if the device has another calibration by now; runs go on with the old one."""
+        self._looked = time.monotonic()
+        try:
+            now = self.session.current_calibration()
+        except QdmiError:
+            return  # it was only for a warning: whatever is the matter, the run meets it
+        pair = calibration.id, now
+        if now in (None, calibration.id) or pair in self._told:
+            return
+        self._told.add(pair)
+        warnings.warn(
+            f"{self.name} was opened with calibration {pair[0]}, and the device has {now} by now: "
+            "backend.refresh() takes it over",
+            stacklevel=4,
+        )
 
     def _follow(self, calibration: Calibration) -> None:
         """Move to the device's present calibration if that is another one."""

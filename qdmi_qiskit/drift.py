@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,9 @@ COMPILED_FOR = "qdmi_calibration"
 """In `circuit.metadata`: id of the calibration that `backend.pass_manager` compiled it for."""
 BEFORE = "qdmi_calibration_before"
 """In `circuit.metadata`: id of the calibration that it was compiled for at first, if it drifted."""
+
+LOOK_AGAIN = 3600.0
+"""Seconds after which a backend that runs something asks for the calibration that holds by then."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,55 @@ def is_outdated(circuit: QuantumCircuit, spec: DeviceSpec) -> bool:
     return said is not None and said != _id(spec)
 
 
-def drifted(circuits: Sequence[QuantumCircuit], spec: DeviceSpec) -> list[dict[str, Any]]:
+def ran_with_another(
+    metadata: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Return a calibration that the vendor names, and that a circuit was not compiled for.
+
+    Args:
+        metadata: Of the circuit.
+        jobs: What the vendor told of the device jobs, as results have it.
+
+    Returns:
+        Its id; None if the circuit or the vendor says nothing, or all is as it should be.
+    """
+    said = (metadata or {}).get(COMPILED_FOR)
+    if not isinstance(said, str):
+        return None
+    found = (job.get("calibration") for job in jobs)
+    return next((each for each in found if isinstance(each, str) and each != said), None)
+
+
+def note_another(metadata: dict[str, Any], jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Write into a pub's metadata, and warn, if the vendor says that it ran with another one."""
+    of_circuit = metadata.get("circuit_metadata") or {}
+    other = ran_with_another(of_circuit, jobs)
+    if other is not None and "drift" not in metadata:
+        said = of_circuit[COMPILED_FOR]
+        metadata["drift"] = {"compiled_for": said, "calibration": other, "recompiled": False}
+        warn_of_another(said, other)
+
+
+def warn_of_another(said: str, other: str) -> None:
+    """Warn of a circuit that ran with another calibration than it was compiled for."""
+    warnings.warn(
+        f"a circuit was compiled for calibration {said}, and the device says that it ran with "
+        f"{other}: call backend.refresh(), and compile it again with backend.pass_manager()",
+        stacklevel=4,
+    )
+
+
+def drifted(
+    circuits: Sequence[QuantumCircuit],
+    spec: DeviceSpec,
+    jobs: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
     """Return which circuits were compiled for another calibration than they ran with.
+
+    Args:
+        circuits: As they ran.
+        spec: For which the run was planned.
+        jobs: What the vendor told of the device jobs: it may name another calibration yet.
 
     Returns:
         For each such circuit its index as `circuit`, `compiled_for`, `calibration` of the run, and
@@ -86,6 +137,11 @@ def drifted(circuits: Sequence[QuantumCircuit], spec: DeviceSpec) -> list[dict[s
     for index, circuit in enumerate(circuits):
         first = (circuit.metadata or {}).get(BEFORE)
         if first is None and not is_outdated(circuit, spec):
+            other, said = ran_with_another(circuit.metadata, jobs), compiled_for(circuit)
+            if other is not None and said is not None:
+                warn_of_another(said, other)
+                entry = {"compiled_for": said, "calibration": other, "recompiled": False}
+                found.append({"circuit": index, **entry})
             continue
         old = is_outdated(circuit, spec)
         found.append(

@@ -33,6 +33,8 @@ def result_from(
         _experiment(circuit, shots, spec, memory)
         for circuit, shots in zip(circuits, outcomes, strict=True)
     ]
+    found = drifted(circuits, spec, device_jobs)
+    drift = {"drift": found} if found else {}
     return Result(
         backend_name=spec.name,
         backend_version=spec.version,
@@ -41,13 +43,8 @@ def result_from(
         results=experiments,
         status="COMPLETED",
         date=spec.taken_at,
-        metadata={"seed": seed, "device_jobs": list(device_jobs), **_drift(circuits, spec)},
+        metadata={"seed": seed, "device_jobs": list(device_jobs), **drift},
     )
-
-
-def _drift(circuits: Sequence[QuantumCircuit], spec: DeviceSpec) -> dict[str, Any]:
-    found = drifted(circuits, spec)
-    return {"drift": found} if found else {}
 
 
 def _experiment(

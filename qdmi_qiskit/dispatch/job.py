@@ -255,6 +255,13 @@ class DispatchJob(Engine, BasePrimitiveJob[Any, JobStatus]):
             "circuit_metadata": self.plan.pubs[pub].circuit.metadata,
             "shards": rows,
         }
+        drifts = {
+            row["member"]: result.metadata["drift"]
+            for row, result in zip(rows, results, strict=True)
+            if "drift" in result.metadata
+        }
+        if drifts:
+            metadata["drift"] = drifts
         if self.plan.samples:
             return pooled_shots(results, {**metadata, "requested_shots": self.plan.pubs[pub].shots})
         metadata["target_precision"] = self.plan.pubs[pub].precision

@@ -168,7 +168,9 @@ class MitigatedEstimator(_Around, BaseEstimatorV2):
         results = []
         for node in nodes:
             found = _finished(node, answers, context)
+            drift = {"drift": found.told.pop("drift")} if "drift" in found.told else {}
             metadata = {
+                **drift,
                 "shots": found.shots,
                 "circuits": found.circuits,
                 "target_precision": node.item.precision,
@@ -199,7 +201,8 @@ def _outcomes(result: Any, items: Sequence[Item]) -> list[Outcome]:
         stds, shots = np.asarray(pub.data.stds, dtype=np.float64), pub.metadata.get("shots")
         if shots is None:  # Qiskit's StatevectorEstimator adds noise and says it is 0
             stds = np.where(stds == 0, item.precision, stds)
-        found.append(Outcome(np.asarray(pub.data.evs, dtype=np.float64), stds, shots, 1))
+        told = {"drift": pub.metadata["drift"]} if "drift" in pub.metadata else {}
+        found.append(Outcome(np.asarray(pub.data.evs, dtype=np.float64), stds, shots, 1, told))
     return found
 
 

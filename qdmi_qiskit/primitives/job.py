@@ -9,6 +9,7 @@ from qiskit.primitives import BasePrimitiveJob, PrimitiveResult
 from qiskit.providers import JobStatus as QiskitJobStatus
 
 from qdmi_qiskit import telemetry
+from qdmi_qiskit.drift import note_another
 from qdmi_qiskit.job import QISKIT_STATUS, Begin, Resumable, remember
 from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import JobStatus
@@ -52,7 +53,9 @@ class PrimitiveJob(Resumable, BasePrimitiveJob[PrimitiveResult[Any], QiskitJobSt
             outcome = self._work.result(timeout, partial=partial)
             with telemetry.span("postprocess"):
                 pubs = self._build(outcome, partial=partial)
-        metadata = {"version": 2, "device_jobs": self._work.device_jobs}
+        metadata: dict[str, Any] = {"version": 2, "device_jobs": self._work.device_jobs}
+        for pub in pubs:
+            note_another(pub.metadata, metadata["device_jobs"])
         result = PrimitiveResult(pubs, metadata=metadata)
         if not partial:
             self._result = result

@@ -13,7 +13,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
-from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
+from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, drift
 from qdmi_qiskit.cli.app import cli
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.origins import expected_fidelity
@@ -76,6 +76,74 @@ def test_a_recalibration_between_compile_and_run_is_noticed(server):
         warnings.simplefilter("error")  # once is enough
         (pub,) = SamplerV2(backend).run([isa], shots=20).result()
     assert pub.metadata["drift"] == {k: v for k, v in said.items() if k != "circuit"}
+
+
+def test_what_the_server_says_it_ran_with_is_compared(server):
+    """Nobody refreshed, and the server ran another set than the one that was asked for."""
+    backend = backend_on(server)
+    isa = backend.pass_manager(1, seed_transpiler=3).run(measured())
+    old, fresh = backend.calibration.id, str(server.recalibrate("garnet").id)
+    backend.session.refresh(fresh)  # below the backend: it still has the old snapshot
+    requests = []
+    for ask in (
+        lambda: backend.run(isa, shots=20).result().metadata["drift"][0],
+        lambda: SamplerV2(backend).run([isa], shots=20).result()[0].metadata["drift"],
+    ):
+        before = len(server.log.requests)
+        with pytest.warns(UserWarning, match=f"for calibration {old}.*ran with {fresh}"):
+            told = ask()
+        requests.append(len(server.log.requests) - before)
+        told.pop("circuit", None)
+        assert told == {"compiled_for": old, "calibration": fresh, "recompiled": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backend.refresh()
+        result = SamplerV2(backend).run([measured_on(backend)], shots=20).result()
+    assert "drift" not in result[0].metadata
+    assert max(requests) <= 4  # post, poll, fetch: as any run
+
+
+def test_mitigated_and_dispatched_values_tell_of_drift(server):
+    from qdmi_qiskit.dispatch import DispatchEstimator
+    from qdmi_qiskit.mitigation import MitigatedEstimator
+
+    backend = backend_on(server)
+    isa = backend.pass_manager(1, seed_transpiler=3).run(asymmetric())
+    old, fresh = backend.calibration.id, str(server.recalibrate("garnet").id)
+    backend.session.refresh(fresh)
+    pub = (isa, SparsePauliOp("ZIIII").apply_layout(isa.layout))
+    wanted = {"compiled_for": old, "calibration": fresh, "recompiled": False}
+    estimator = EstimatorV2(backend, seed=1)
+    with pytest.warns(UserWarning, match="ran with"):
+        (found,) = MitigatedEstimator(estimator, ["zne"]).run([pub], precision=0.1).result()
+    assert found.metadata["drift"] == wanted
+    group = DispatchEstimator([estimator, EstimatorV2(backend, seed=2)])
+    with pytest.warns(UserWarning, match="ran with"):
+        (found,) = group.run([pub], precision=0.1).result()
+    assert list(found.metadata["drift"].values()) == [wanted] * 2
+
+
+def test_a_backend_that_nobody_refreshed_looks_from_time_to_time(server, monkeypatch):
+    backend = backend_on(server)
+    isa = measured_on(backend)
+    old, fresh = backend.calibration.id, str(server.recalibrate("garnet").id)
+    before = len(server.log.requests)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backend.current([isa])  # opened a moment ago: nobody is asked
+        assert len(server.log.requests) == before
+    monkeypatch.setattr(drift, "LOOK_AGAIN", 0.0)
+    with pytest.warns(UserWarning, match=f"opened with calibration {old}.*has {fresh} by now"):
+        backend.current([isa])
+    assert len(server.log.requests) == before + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backend.current([isa])  # said once
+    copy = backend_on(server)
+    server.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy.current([measured_on(copy)])  # whoever cannot be asked gives no warning
 
 
 def measured_on(backend):
