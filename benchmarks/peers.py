@@ -1,4 +1,4 @@
-"""Races against other providers' primitives, where those are installed beside us."""
+"""Races against others' primitives: Aer's, Qiskit's, and of providers installed beside us."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
+from qiskit.primitives import (
+    BackendEstimatorV2,
+    BackendSamplerV2,
+    StatevectorEstimator,
+    StatevectorSampler,
+)
 from qiskit.quantum_info import Statevector
+from qiskit_aer.primitives import EstimatorV2 as AerEstimatorV2
+from qiskit_aer.primitives import SamplerV2 as AerSamplerV2
 
 from benchmarks.race import Race
 from benchmarks.works import ansatz, close_to, estimates, exact_means, molecule, points
@@ -52,6 +59,8 @@ def peer_races() -> Iterator[Race]:
 
 
 def _peers() -> Iterator[tuple[str, Any, Any]]:
+    yield "Aer's own primitives", AerSamplerV2(), AerEstimatorV2()
+    yield "Qiskit's Statevector primitives", StatevectorSampler(), StatevectorEstimator()
     if find_spec("qiskit_braket_provider") is not None:
         from qiskit_braket_provider import BraketEstimator, BraketLocalBackend, BraketSampler
 
