@@ -110,6 +110,71 @@ def test_iqms_library_refuses_what_goes_on_after_a_measurement(garnet):
         session.encoders["iqm-json"](isa(session, middle()))
 
 
+@pytest.fixture(params=["deneb", "sirius"])
+def star(request, monkeypatch):
+    from qdmi_qiskit.testing.iqm_server import IQMServer
+
+    with IQMServer(request.param, noise=False, spoilt=False) as server:
+        monkeypatch.setenv("LOOPBACK_TOKEN", server.token)
+        token = Secret("env:LOOPBACK_TOKEN")
+        with driver.open(
+            "iqm.default", base_url=server.url, token=token, custom2=request.param, custom3=20_000
+        ) as session:
+            yield session, server, request.param
+
+
+def tangled():
+    """Return a circuit whose two-qubit gates touch three pairs, and its two words."""
+    circuit = QuantumCircuit(4, 5)
+    circuit.h(0)
+    circuit.cx(0, 2)
+    circuit.cx(2, 3)
+    circuit.x(1)
+    circuit.cx(1, 3)
+    circuit.measure([0, 1, 3], [3, 4, 0])
+    return circuit, {"10001", "11000"}
+
+
+@needs_iqm
+def test_a_star_behind_iqms_library_runs_two_qubit_gates_by_moves(star):
+    session, server, _ = star
+    runs_right(session)
+    circuit, words = tangled()
+    made = isa(session, circuit)
+    assert made.count_ops()["cz"] >= 3
+    posts = server.posts
+    (result,) = SamplerV2(QDMIBackend(session)).run([made], shots=SHOTS).result()
+    found = result.data.c.get_counts()
+    assert {*found} == words
+    assert min(found.values()) > SHOTS / 10
+    assert server.posts == posts + 1
+
+
+@needs_iqm
+def test_a_star_has_the_cz_that_our_own_plug_in_sees(star):
+    from qdmi_qiskit.devices import iqm
+
+    session, server, name = star
+    with iqm.driver.open(name, url=server.url, token=Secret("env:LOOPBACK_TOKEN")) as other:
+        wanted, found = (
+            next(op for op in each.spec().operations if op.name == "cz").sites
+            for each in (other, session)
+        )
+    assert found.keys() == wanted.keys()
+    for pair, figures in wanted.items():
+        # iqm-qdmi 1.5 has no fidelity of a MOVE; then that of a detour is not known.
+        assert found[pair].fidelity in (None, pytest.approx(figures.fidelity, abs=1e-9))
+
+
+@needs_iqm
+def test_a_star_refuses_what_goes_on_after_a_measurement_before_it_is_sent(star):
+    session, server, _ = star
+    backend, posts = QDMIBackend(session), server.posts
+    with pytest.raises(RejectedError, match="after a measurement"):
+        SamplerV2(backend).run([isa(session, middle())], shots=SHOTS).result()
+    assert server.posts == posts
+
+
 @pytest.fixture
 def braket(monkeypatch):
     from qdmi_qiskit.testing.braket_service import BraketService
@@ -134,11 +199,24 @@ def test_brakets_library_refuses_what_goes_on_after_a_measurement(braket):
             session.encoders["qasm3"](circuit)
 
 
+MACHINES = ("iqm.garnet", "rigetti.cepheus-1-108q", "ionq.forte-enterprise-1")
+
+
 @needs_braket
-def test_a_machine_behind_brakets_library_is_queried_and_not_guessed_at(braket):
-    with driver.open("amazon.braket.rigetti.cepheus-1-108q") as session:
-        assert session.spec().num_qubits > 100
-        circuit = QuantumCircuit(1, 1)
-        circuit.measure(0, 0)
-        with pytest.raises(RejectedError, match="braket:"):
-            session.encoders["qasm3"](isa(session, circuit))
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_machine_behind_brakets_library_is_queried_and_not_guessed_at(braket, name):
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    with driver.open(f"amazon.braket.{name}") as session:
+        assert session.spec().num_qubits >= 20
+        made = isa(session, circuit)
+        with pytest.raises(RejectedError, match="open the machine by the vendor's own plug-in"):
+            SamplerV2(QDMIBackend(session)).run([made], shots=SHOTS).result()
+    assert not braket.tasks
+
+
+@needs_braket
+@pytest.mark.parametrize(("name", "simulates"), [("sv1", True), ("iqm.garnet", False)])
+def test_a_simulator_behind_brakets_library_is_known_as_one(braket, name, simulates):
+    with driver.open(f"amazon.braket.{name}") as session:
+        assert session.spec().simulator is simulates

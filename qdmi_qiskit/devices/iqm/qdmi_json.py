@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -14,6 +15,7 @@ from qiskit import QuantumCircuit
 from qdmi_qiskit.devices.iqm.architecture import Architecture, Gate, Locus
 from qdmi_qiskit.devices.iqm.encode import Encoder
 from qdmi_qiskit.devices.iqm.program import METADATA, Instruction
+from qdmi_qiskit.devices.iqm.star import StarRouter
 from qdmi_qiskit.errors import RejectedError
 
 _KEY = "all_bits"
@@ -38,7 +40,11 @@ class Writer:
             calibration: Id of the set that they belong to.
         """
         gates = {name: Gate(dict.fromkeys(loci, "")) for name, loci in places.items()}
-        self._architecture = Architecture(calibration, tuple(qubits), (), gates, {})
+        moves = {name for locus in places.get("move", ()) for name in locus}
+        resonators = tuple(sorted(moves - {*qubits}))
+        model = _model(qubits, resonators, places, calibration) if resonators else {}
+        self._architecture = Architecture(calibration, tuple(qubits), resonators, gates, model)
+        self._star = StarRouter()
 
     def __call__(self, circuit: QuantumCircuit) -> str:
         """Return the circuit's JSON.
@@ -49,8 +55,10 @@ class Writer:
         order: list[str] = []
 
         def fused(
-            instructions: Sequence[Instruction], _architecture: Architecture
+            instructions: Sequence[Instruction], architecture: Architecture
         ) -> Sequence[Instruction]:
+            if architecture.fictional:
+                instructions = self._star(instructions, architecture)
             return _fused(instructions, order, circuit.name)
 
         program = Encoder(self._architecture, fused)(circuit)
@@ -74,6 +82,28 @@ class Writer:
             return tuple(int(bit) for bit in json.loads(payload)["metadata"][METADATA]["bits"])
         except (ValueError, KeyError, TypeError) as error:
             raise RejectedError("this is no circuit in IQM's JSON as we write it") from error
+
+
+def _model(
+    qubits: Sequence[str],
+    resonators: Sequence[str],
+    places: Mapping[str, Sequence[Locus]],
+    calibration: str,
+) -> dict[str, Any]:
+    """Return what IQM's server would say of a star: iqm-client's pass reads it."""
+    return {
+        "calibration_set_id": calibration,
+        "qubits": list(qubits),
+        "computational_resonators": list(resonators),
+        "gates": {
+            name: {
+                "implementations": {"any": {"loci": [list(locus) for locus in loci]}},
+                "default_implementation": "any",
+                "override_default_implementation": {},
+            }
+            for name, loci in places.items()
+        },
+    }
 
 
 def _fused(

@@ -31,6 +31,9 @@ class NativeDriver:
         if "bit_order" in said:
             profile = replace(profile, bit_order=said["bit_order"])
         settings = session_settings(said, entry, profile)
+        if profile.simulates is not None:
+            address = settings.get(SessionParameter.BASEURL, b"").decode()
+            profile = replace(profile, simulator=profile.simulates in address)
         channel = Channel(found, settings)
         if "child" in said:
             channel = _child(channel, settings, said["child"])

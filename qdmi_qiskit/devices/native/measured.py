@@ -25,8 +25,19 @@ class MeasuredWriter(QasmWriter):
         "by the vendor's own plug-in, such as 'braket:garnet'"
     )
 
+    def __init__(self, *arguments: Any, somewhere: bool = True, **options: Any) -> None:
+        """Write for a device.
+
+        Args:
+            *arguments: As for `QasmWriter`.
+            somewhere: Whether it may run a program on any qubits.
+            **options: As for `QasmWriter`.
+        """
+        super().__init__(*arguments, **options)
+        self._somewhere = somewhere
+
     def __call__(self, circuit: QuantumCircuit) -> str:
-        if self.width is not None:
+        if self.width is not None or not self._somewhere:
             raise RejectedError(self.unplaced)
         bits, rest = _split(circuit)
         if not bits:

@@ -39,6 +39,8 @@ class Profile:
     Attributes:
         bit_order: As the library writes outcomes; None: nobody knows, so nothing is run.
         simulator: Whether outcomes are computed.
+        simulates: What the address (BASEURL) of a simulator has in it, where the library has
+            machines too.
         here: Whether jobs run in this machine, so that a failed submit leaves nothing behind.
         ordered: Whether shots come in the order taken.
         seed: Whether job parameter CUSTOM1 is a seed, a positive C `int`.
@@ -53,11 +55,14 @@ class Profile:
         custom: Session parameters that are no text: `"uint"` for 64 bits.
         config: Session parameters of a manifest's device configuration: text and file.
         calibration: The property that names the calibration set.
+        moves: Whether what writes its programs inserts MOVEs, so that qubits which share a
+            resonator have a CZ.
         most_sites: Sites of the device that become qubits unless an option says otherwise.
     """
 
     bit_order: BitOrder | None = None
     simulator: bool = False
+    simulates: str | None = None
     here: bool = False
     ordered: bool = False
     seed: bool = False
@@ -70,6 +75,7 @@ class Profile:
     custom: Mapping[SessionParameter, Literal["uint"]] = field(default_factory=dict)
     config: tuple[SessionParameter, SessionParameter] | None = None
     calibration: DeviceProperty | None = None
+    moves: bool = False
     most_sites: int | None = None
 
 
@@ -120,11 +126,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             bit_order="lowest_first",
             custom={SessionParameter.CUSTOM3: "uint"},
             calibration=DeviceProperty.CUSTOM1,
+            moves=True,
             # A job that is found again does not say which qubits it measured into which bits.
             retrieve=False,
         ),
         "AMAZON_BRAKET": Profile(
             bit_order="highest_first",
+            simulates=":device/quantum-simulator/",
             zeroes="left out",
             retrieve=False,  # for the same reason
             names=_BRAKET,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qdmi_qiskit.devices.native.detours import with_detours
 from qdmi_qiskit.devices.native.facts import RawDevice, RawOperation, RawSite
 from qdmi_qiskit.devices.native.profiles import GATES, Profile
 from qdmi_qiskit.devices.native.standard import CONTROL_FLOW, STANDARD, VARIADIC
@@ -70,6 +71,14 @@ def reading(raw: RawDevice, profile: Profile) -> Reading:
         names["measure"] = "measure"
         operations.append(Operation("measure", 1))
     names.setdefault("barrier", "barrier")
+    if profile.moves:
+        there = {_name(each, profile): each for each in raw.operations}
+        places: dict[str, dict[tuple[int, ...], Figures]] = {
+            name: {place: _of(there[name], place, scale) for place in there[name].places or ()}
+            for name in ("cz", "move")
+            if name in there
+        }
+        operations = with_detours(operations, there, index, places)
     sites = tuple(_site(k, raw.sites[position], scale) for k, position in enumerate(positions))
     return Reading(sites, tuple(operations), positions, names)
 
@@ -146,9 +155,7 @@ def _operation(
     if places is None:
         return Operation(name, int(size), angles)
     sites = {
-        tuple(index[position] for position in place): _figures(
-            {**operation.values, **operation.figures.get(place, {})}, scale
-        )
+        tuple(index[position] for position in place): _of(operation, place, scale)
         for place in places
     }
     return Operation(name, int(size), angles, sites) if sites else None
@@ -175,6 +182,10 @@ def _places(
 
 def _complete(places: Sequence[tuple[int, ...]], raw: RawDevice, size: int) -> bool:
     return len({*places}) == math.perm(len(raw.sites), size)
+
+
+def _of(operation: RawOperation, place: tuple[int, ...], scale: float | None) -> Figures:
+    return _figures({**operation.values, **operation.figures.get(place, {})}, scale)
 
 
 def _figures(values: Mapping[str, Any], scale: float | None) -> Figures:

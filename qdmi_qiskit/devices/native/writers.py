@@ -76,7 +76,7 @@ def writers(
         if name == "qir-base":
             found[name] = QirWriter(*place, version=3, words=profile.words)
         elif noted(name, profile):
-            found[name] = MeasuredWriter(*place, version=3)
+            found[name] = MeasuredWriter(*place, version=3, somewhere=profile.simulator)
         elif name == "qpy":
             found[name] = QpyWriter(*place)
         elif name == "qasm3":
