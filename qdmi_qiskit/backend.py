@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 
-from qdmi_qiskit import drift, telemetry
+from qdmi_qiskit import telemetry
 from qdmi_qiskit.calls import begun, check, circuits_from, options_from
-from qdmi_qiskit.drift import Drift, compiled_for, is_outdated
-from qdmi_qiskit.errors import ConfigError, QdmiError, RejectedError, UnsupportedError
+from qdmi_qiskit.drift import Drift
+from qdmi_qiskit.errors import ConfigError, UnsupportedError
 from qdmi_qiskit.forecast import Estimate, Queue, is_estimator_pub, queue_from
 from qdmi_qiskit.formats import Compiled
 from qdmi_qiskit.isa import IsaChecker
 from qdmi_qiskit.job import QDMIJob
 from qdmi_qiskit.journal import Ledger, Recorder, checked_tags
-from qdmi_qiskit.origins import RememberingPassManager, compiled_again
+from qdmi_qiskit.origins import RememberingPassManager
 from qdmi_qiskit.saved import call_saved, circuits_saved
 from qdmi_qiskit.target import target_from
+from qdmi_qiskit.watch import CalibrationWatch
 
 if TYPE_CHECKING:
     from qiskit.transpiler import StagedPassManager, Target
@@ -68,7 +67,7 @@ class QDMIBackend(BackendV2):
         self.session = session
         self._recorder = recorder
         self._given_target = target
-        self._told: set[tuple[str | None, str | None]] = set()
+        self._watch = CalibrationWatch()
         self._snapshot()
         super().__init__(
             provider=provider,
@@ -85,13 +84,12 @@ class QDMIBackend(BackendV2):
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(
-            state, _pass_managers={}, compiled=Compiled(), _looked=time.monotonic()
-        )
+        self.__dict__.update(state, _pass_managers={}, compiled=Compiled())
+        self._watch.restart()
 
     def _snapshot(self, spec: DeviceSpec | None = None) -> None:
         self._spec = self.session.spec() if spec is None else spec
-        self._looked = time.monotonic()
+        self._watch.restart()
         given = self._given_target
         self._pass_managers: dict[int, StagedPassManager] = {}
         self.compiled = Compiled()  # of this calibration
@@ -237,85 +235,7 @@ class QDMIBackend(BackendV2):
         are compiled anew, at the same level, from the originals; what `is_outdated` then has no
         original in this process, or was changed since it was compiled.
         """
-        calibration = self._spec.calibration
-        if calibration is None:
-            return list(circuits)
-        if self.recompile == "on_drift":
-            self._follow(calibration)
-            circuits = [self._compiled_again(circuit) for circuit in circuits]
-        elif time.monotonic() - self._looked > drift.LOOK_AGAIN:
-            self._look(calibration)
-        for circuit in circuits:
-            if is_outdated(circuit, self._spec):
-                self._warn_of(circuit)
-        return list(circuits)
-
-    def _look(self, calibration: Calibration) -> None:
-        """Warn if the device has another calibration by now; runs go on with the old one."""
-        self._looked = time.monotonic()
-        try:
-            now = self.session.current_calibration()
-        except QdmiError:
-            return  # it was only for a warning: whatever is the matter, the run meets it
-        pair = calibration.id, now
-        if now in (None, calibration.id) or pair in self._told:
-            return
-        self._told.add(pair)
-        warnings.warn(
-            f"{self.name} was opened with calibration {pair[0]}, and the device has {now} by now: "
-            "backend.refresh() takes it over",
-            stacklevel=4,
-        )
-
-    def _follow(self, calibration: Calibration) -> None:
-        """Move to the device's present calibration if that is another one."""
-        now = self.session.current_calibration()
-        if now == calibration.id:
-            return
-        self.session.refresh()
-        spec = self.session.spec()
-        if spec.calibration != calibration:  # else what was compiled for it is kept
-            self._snapshot(spec)
-
-    def _compiled_again(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        calibration = self._spec.calibration
-        if calibration is None or not is_outdated(circuit, self._spec):
-            return circuit
-        found = compiled_again(
-            circuit,
-            calibration.id,
-            self._target,
-            fits=self._fits,
-            pass_manager=self.pass_manager,
-        )
-        return circuit if found is None else found
-
-    def _fits(self, circuit: QuantumCircuit) -> bool:
-        try:
-            self.isa.check(circuit)
-        except RejectedError:
-            return False
-        return True
-
-    def _warn_of(self, circuit: QuantumCircuit) -> None:
-        calibration = self._spec.calibration
-        pair = compiled_for(circuit), None if calibration is None else calibration.id
-        if pair in self._told:
-            return
-        self._told.add(pair)
-        advice = "compile it again with backend.pass_manager()"
-        if self.recompile == "on_drift":
-            advice += (
-                "; it cannot be done here, because this process has not compiled it, or it was "
-                "changed or bound to values since (give values to SamplerV2 instead)"
-            )
-        else:
-            advice += ', or open the device with recompile="on_drift"'
-        warnings.warn(
-            f"circuit {circuit.name!r} was compiled for calibration {pair[0]} of {self.name}, "
-            f"which has calibration {pair[1]} now: {advice}",
-            stacklevel=4,
-        )
+        return self._watch.current(self, circuits, self._snapshot)
 
     def run(
         self,
