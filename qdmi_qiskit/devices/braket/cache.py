@@ -1,7 +1,8 @@
 """What the service said, on disk: it allows five GetDevice calls a second, and five searches.
 
 Kept are capability documents and where a name was found, each with the time at which it was
-asked for. Status and queue are never kept.
+asked for. No call tells a document's `updatedAt` without the document, so one is believed for a
+while; whichever answer brings another one replaces it. Status and queue are never kept.
 """
 
 from __future__ import annotations
