@@ -209,7 +209,7 @@ def one(
     times: int,
     energy: float,
 ) -> dict[str, float]:
-    """Estimate so often; return shots times variance, by the first seeds, by errors, and the least."""
+    """Estimate so often; return shots times variance: by the first seeds, by errors, the least."""
     pub = EstimatorPub.coerce((circuit, operator, None, precision))
     observables = collect(pub.observables, circuit.num_qubits)
     errors, shots, exact = [], [], []
