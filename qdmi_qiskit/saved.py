@@ -34,7 +34,8 @@ def circuits_saved(circuits: Sequence[QuantumCircuit]) -> bytes | None:
     unique = [c for c in circuits if order.setdefault(id(c), len(order)) == len(order) - 1]
     buffer = io.BytesIO()
     try:
-        qpy.dump(unique, buffer, metadata_serializer=_Lenient)
+        lenient = _Lenient if any(circuit.metadata for circuit in unique) else None
+        qpy.dump(unique, buffer, metadata_serializer=lenient)
     except Exception:  # noqa: BLE001 - whatever the reason: the run goes on, and cannot be resumed
         return None
     index = [order[id(circuit)] for circuit in circuits]

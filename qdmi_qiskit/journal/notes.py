@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +149,7 @@ class Notes:
     def _note(self, number: int, result: bytes | None = None) -> None:
         ledger = self._ledger
         if not ledger.lost and ledger.number:
-            row = replace(self.rows[number])
+            row = self.rows[number]
             ledger.journal.note(ledger.number, self._number, number, row, result=result)
 
     def flush(self) -> None:

@@ -268,7 +268,9 @@ class Journal(Calibrations, Bounded):
         result: bytes | None = None,
     ) -> None:
         """Note how far a chunk is, and its outcome where there is one. Written soon."""
-        facts = None if chunk.facts is None else json.dumps(dict(chunk.facts), default=str)
+        facts = None if chunk.facts is None else "{}"
+        if chunk.facts:
+            facts = json.dumps(dict(chunk.facts), default=str)
         values = (chunk.key, chunk.step.value, chunk.attempt, chunk.job, chunk.reason, facts)
         now = time.time()
         sent = now if chunk.step is Step.SENT else None

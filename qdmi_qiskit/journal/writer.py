@@ -96,7 +96,7 @@ class Writer:
             self._begin()
         with self._wake:
             self._waiting.append(note)
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._closed = False
                 self._thread = threading.Thread(
                     target=self._write, name="qdmi-journal", daemon=True
@@ -124,6 +124,9 @@ class Writer:
                     if batch and (file := self._opened(batch)) is not None:
                         self._transact(*file, batch)
                 self._sync()
+        except BaseException:
+            self._thread = None  # whoever writes next begins another
+            raise
         finally:
             with self._turn:
                 if self._file is not None:
