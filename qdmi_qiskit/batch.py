@@ -56,7 +56,7 @@ class Session:
         if must_hold and not backend.session.held:
             raise UnsupportedError(
                 f"{backend.name} holds nothing for you: open it with its reservation, such as "
-                "use_timeslot=True (iqm:) or reservation_arn=... (braket:)"
+                "use_timeslot=True (iqm:), reservation_arn=... (braket:), reservation=... (slurm:)"
             )
         self._guard = GuardedSession(backend.session, budget=budget, max_jobs=max_jobs)
         self.backend = backend.guarded(self._guard)

@@ -215,7 +215,7 @@ def _open(frames: Frames, opened: list[Worker], asked: Mapping[str, Any]) -> Non
     try:
         session = open_session(resolve(asked["name"], asked["options"]))
         spec = session.spec()
-        hello = _about() | described(session, spec)
+        hello = _about() | described(session, spec) | {"held": session.held}
         opened.append(Worker(frames, session, spec))
         frames.send({"hello": hello})
     except Exception as error:  # noqa: BLE001 - the worker's boundary: told to the user, then the end

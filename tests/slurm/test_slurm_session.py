@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import threading
@@ -15,8 +16,15 @@ from qiskit.circuit.library import efficient_su2
 from qiskit.quantum_info import SparsePauliOp
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
+from qdmi_qiskit.batch import Session
 from qdmi_qiskit.devices.slurm import driver
-from qdmi_qiskit.errors import ConfigError, JobFailedError, RejectedError, UnavailableError
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JobFailedError,
+    RejectedError,
+    UnavailableError,
+    UnsupportedError,
+)
 from qdmi_qiskit.model import DeviceStatus, JobStatus
 from tests.slurm.works import OPTIONS, backend, crooked, long, until
 
@@ -239,11 +247,37 @@ def test_the_time_limit_is_always_given(idle):
 
 
 @pytest.mark.slow
-def test_a_node_is_chosen(idle):
-    for node in ("n1", "n2"):
-        slurm = backend(extra=(f"--nodelist={node}",))
-        assert slurm.run(crooked(), shots=1).result().metadata["device_jobs"][0]["node"] == node
+def test_two_sessions_work_on_two_nodes_at_once(idle):
+    nodes = {node: backend(extra=(f"--nodelist={node}",)) for node in ("n1", "n2")}
+    jobs = {node: slurm.run(crooked(), shots=50) for node, slurm in nodes.items()}
+    for node, slurm in nodes.items():
+        result = jobs[node].result()
+        assert result.metadata["device_jobs"][0]["node"] == node
+        assert set(result.get_counts()) == {"001", "011"}
         slurm.session.close()
+
+
+@pytest.mark.slow
+def test_a_reservation_of_slurm_is_held(idle):
+    user = pwd.getpwuid(os.getuid()).pw_name
+    said = idle.run(
+        "scontrol", "create", "reservation", "reservationname=quiet", "starttime=now",
+        "duration=10", f"users={user}", "nodes=n2", "licenses=aer:1",
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    try:
+        slurm = backend(reservation="quiet")
+        with Session(slurm, must_hold=True) as session:
+            result = session.backend.run(crooked(), shots=50).result()
+        assert result.metadata["device_jobs"][0]["node"] == "n2"
+        slurm.session.close()
+        plain = backend()
+        assert plain.run(crooked(), shots=1).result().metadata["device_jobs"][0]["node"] == "n1"
+        with pytest.raises(UnsupportedError, match=r"reservation=\.\.\. \(slurm:\)"):
+            Session(plain, must_hold=True)
+        plain.session.close()
+    finally:
+        idle.run("scontrol", "delete", "reservationname=quiet")
 
 
 def test_an_idle_session_gives_its_licence_back_and_takes_another(idle):

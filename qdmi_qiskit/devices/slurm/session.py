@@ -89,6 +89,12 @@ class SlurmSession(Session):
         return self._said
 
     @property
+    def held(self) -> bool:
+        """Whether the allocation lies in a reservation of Slurm, or the device inside holds one."""
+        inside = self._said is not None and self._said.get("held", False)
+        return self._options.reservation is not None or inside
+
+    @property
     def gates(self) -> Mapping[str, Any]:
         if self._gates is None:
             self._gates = gates_from(self._hello()["gates"])
