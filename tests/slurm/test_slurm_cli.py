@@ -92,6 +92,7 @@ def test_render_prints_what_the_site_needs(ini):
         "Licenses=aer:1,iqm_emerald:1",
         f"optional /usr/lib/slurm/qdmi_spank.so config={ini}",
         "TRESBillingWeights=CPU=0.1,license/aer=100,license/iqm_emerald=100",
+        "PriorityType=priority/multifactor",
         '["emerald"] = "iqm_emerald"',
         "sacctmgr -i modify account chemistry set GrpTRESMins=license/iqm_emerald=600",
     ):

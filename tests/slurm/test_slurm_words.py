@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import suppress
 from datetime import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,3 +297,12 @@ def test_without_slurm_the_error_says_where_to_go(monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none"))
     with suppress(FileNotFoundError), pytest.raises(errors.UnavailableError):
         driver.open("aer").spec()
+
+
+def test_the_table_names_tests_that_there_are():
+    here = Path(__file__).parent
+    named = set(re.findall(r"`((?:test_\w+|nodes_stay_up))`", (here / "README.md").read_text()))
+    sources = [*here.glob("test_*.py"), *here.parent.glob("chemistry/test_*.py")]
+    known = set(re.findall(r"^def (\w+)", "".join(map(Path.read_text, sources)), re.MULTILINE))
+    assert len(named) > 40
+    assert named <= known

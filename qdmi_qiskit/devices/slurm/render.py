@@ -16,6 +16,8 @@ def slurm_conf(site: Site) -> str:
         "# Quotas and fair share need slurmdbd; without 'safe' a job over its budget starts.",
         "AccountingStorageTRES=" + ",".join(f"license/{name}" for name in site.licenses),
         "AccountingStorageEnforce=associations,limits,qos,safe",
+        "PriorityType=priority/multifactor   # without it usage is not counted, and sshare shows 0",
+        "PriorityWeightFairshare=10000",
     ]
     for partition in site.partitions:
         by_name = {device.name: device for device in site.devices}
