@@ -1,5 +1,7 @@
 """What holds for every test: the same examples each time, and no journal in anybody's home.
 
+What a test records as `table` is printed at the end of the run.
+
 `HYPOTHESIS_PROFILE=explore pytest ...` looks for new examples instead.
 """
 
@@ -22,3 +24,15 @@ def _journal_of_the_session(tmp_path_factory):
         folder = tmp_path_factory.mktemp("journal")
         patch.setenv("QDMI_JOURNAL", os.environ.get("QDMI_JOURNAL") or str(folder / "runs.sqlite"))
         yield
+
+
+def pytest_terminal_summary(terminalreporter):
+    recorded = [
+        text
+        for report in terminalreporter.getreports("passed")
+        for name, text in report.user_properties
+        if name == "table"
+    ]
+    if recorded:
+        terminalreporter.section("energies")
+        terminalreporter.write_line("\n".join(sorted(recorded)))

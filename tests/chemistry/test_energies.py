@@ -1,4 +1,4 @@
-"""Energies from devices, each beside its control; run with -s to read the table."""
+"""Energies from devices, each beside its control; the end of a run prints them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mean(found, name: str = "error_mha") -> float:
 @pytest.mark.parametrize(
     ("case", "method"), [("lih", qsci), ("h2o fc", qsci), ("h4", qsci), ("n2", sqd)]
 )
-def test_ten_thousand_shots_reach_chemical_accuracy(case, method):
+def test_ten_thousand_shots_reach_chemical_accuracy(case, method, record_property):
     problem, backend = problem_of(case), QDMIProvider().get_backend("aer")
     isa = measured_circuit(case, backend)
     samples = [shots_of(isa, backend, 10_000, seed) for seed in SEEDS]
@@ -49,11 +49,12 @@ def test_ten_thousand_shots_reach_chemical_accuracy(case, method):
     plain = [qsci(problem, shots) for shots in samples]
     random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
     bare = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(plain)]
-    print(  # noqa: T201 - the table
-        f"\n{problem.title}\n  {method.__name__}: {mean(found):.3f} mHa, R "
+    record_property(
+        "table",
+        f"{problem.title}\n  {method.__name__}: {mean(found):.3f} mHa, R "
         f"{mean(found, 'num_determinants'):.1f}, dimension {mean(found, 'dimension'):.1f}; "
         f"uniform at equal dimension {mean(random):.1f} mHa\n  determinants alone: "
-        f"{mean(plain):.3f} mHa, R {mean(plain, 'dimension'):.1f}; uniform {mean(bare):.1f} mHa"
+        f"{mean(plain):.3f} mHa, R {mean(plain, 'dimension'):.1f}; uniform {mean(bare):.1f} mHa",
     )
     assert all(each.sector_fraction == 1 and each.hf_seen for each in found)
     assert all(each.dimension < problem.sector_dimension for each in found)
@@ -72,7 +73,9 @@ def test_ten_thousand_shots_reach_chemical_accuracy(case, method):
 @pytest.mark.parametrize(
     ("case", "sizes", "shots", "most"), [("lih", [6], 400, 9), ("n2", [6, 4, 4, 4], 190, 16)]
 )
-def test_recovery_reaches_five_millihartree_on_a_noisy_device(case, sizes, shots, most):
+def test_recovery_reaches_five_millihartree_on_a_noisy_device(
+    case, sizes, shots, most, record_property
+):
     pytest.importorskip("qiskit_addon_sqd", reason="needs the extra sqd: pip install '.[sqd]'")
     problem, backend = problem_of(case), QDMIProvider().get_backend("replay:grid20")
     ansatz, start = uccsd(problem, prune=0.03)
@@ -94,12 +97,13 @@ def test_recovery_reaches_five_millihartree_on_a_noisy_device(case, sizes, shots
     random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
     refilled = [recover(problem, uniform, seed=seed, **keywords) for seed in SEEDS]
     first = qsci(problem, sampled)
-    print(  # noqa: T201 - the table
-        f"\n{problem.title}, {len(circuits)} circuits of up to {gates} CZ, sector fraction "
+    record_property(
+        "table",
+        f"{problem.title}, {len(circuits)} circuits of up to {gates} CZ, sector fraction "
         f"{first.sector_fraction:.2f}\n  qsci: {first.error_mha:.2f} mHa, R {first.dimension}\n"
         f"  recovered: {mean(found):.3f} mHa, dimension {mean(found, 'dimension'):.0f}\n"
         f"  uniform at equal dimension: {mean(random):.1f} mHa; recovered: "
-        f"{mean(refilled):.3f} mHa, dimension {mean(refilled, 'dimension'):.0f}"
+        f"{mean(refilled):.3f} mHa, dimension {mean(refilled, 'dimension'):.0f}",
     )
     assert first.sector_fraction < 0.6  # there is noise
     assert all(each.dimension <= 0.65 * problem.sector_dimension for each in found)
