@@ -35,7 +35,7 @@ _KINDS = {
 }
 """Who takes up a job of a kind: names, because primitives are above the provider."""
 
-_LATEST = 20  # jobs by which a queue is judged
+_LATEST = 20  # jobs by which a queue is judged, and parts that a message names
 
 
 class Jobs:
@@ -64,7 +64,7 @@ class Jobs:
             backend: Where to ask; else the device is opened as it was then, once it is needed.
 
         Raises:
-            ConfigError: There is none of that id.
+            ConfigError: There is none of that id, or it is of several; it names these.
             JournalError: The journal cannot be read, or the record is damaged.
         """
         with suppress(ConfigError):
@@ -72,6 +72,14 @@ class Jobs:
         journal = self._journal()
         if journal is None:
             return recall(job_id)
+        parts = journal.rows(tag=job_id, limit=_LATEST)
+        if parts and not any(row.id == job_id for row in parts):
+            some = ", ".join(row.id for row in parts)
+            raise ConfigError(
+                f"job {job_id} was of a group or of mitigated values, and the journal keeps its "
+                f"parts: {some}. Each is a job; resume({job_id!r}, ...) of a group or estimator "
+                "like that one makes a whole of them"
+            )
         row = journal.find(job_id)
         with suppress(ConfigError):
             return recall(row.id)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from qdmi_qiskit.dispatch.plan import Plan
-from qdmi_qiskit.dispatch.shards import Shard, State, state_after_sending, state_of
+from qdmi_qiskit.dispatch.shards import Shard, State, name_of, state_after_sending, state_of
 from qdmi_qiskit.errors import ConfigError, JobFailedError, UnavailableError
+from qdmi_qiskit.parts import tagged
 
 _LOG = logging.getLogger(__name__)
 _NOTHING: Mapping[int, Any] = {}
@@ -33,6 +34,7 @@ class Rules:
         merge: Makes the outcome of all results by member; shots end to end, or estimates by
             inverse variance, if not given.
         progress: Called with the job after each change.
+        tags: For the runs of the members that are ours; they have the id of this job too.
         note: Called with what just happened (`"sending"`, `"sent"`, `"ended"`) and shards; what
             it raises at `"sending"` keeps them from being sent.
     """
@@ -42,6 +44,7 @@ class Rules:
     deadline: float | None = None
     merge: Callable[[Results], Any] | None = None
     progress: Callable[[Any], object] | None = None
+    tags: tuple[str, ...] = ()
     note: Callable[[str, Sequence[Shard]], object] | None = None
 
 
@@ -130,7 +133,8 @@ class Engine:
                     return self._ended(part, part.stop or State.CANCELED, None)
                 part.sending = True
             pubs = [self._pub(shard) for shard in part.shards]
-            job = self.plan.members[part.member].over.run(pubs)
+            over = self.plan.members[part.member].over
+            job = over.run(pubs, **tagged(over, self.id, name_of(part.shards), self._rules.tags))
         except Exception as error:  # noqa: BLE001 - a member's own error is its shards' state
             return self._ended(part, state_of(error), error)
         with self._changed:

@@ -29,15 +29,18 @@ class DispatchJob(Engine, BasePrimitiveJob[Any, JobStatus]):
         shards: Everything that was asked of a member, with its state.
     """
 
-    def __init__(self, plan: Plan, rules: Rules, done: Sequence[Shard] = ()) -> None:
+    def __init__(
+        self, plan: Plan, rules: Rules, done: Sequence[Shard] = (), job_id: str | None = None
+    ) -> None:
         """Start.
 
         Args:
             plan: Checked.
             rules: How.
             done: Shards of an earlier attempt; see `Engine`.
+            job_id: Of that attempt, if it goes on.
         """
-        BasePrimitiveJob.__init__(self, uuid4().hex)
+        BasePrimitiveJob.__init__(self, job_id or uuid4().hex)
         remember(self)
         self._start(self.job_id(), plan, rules, done)
 

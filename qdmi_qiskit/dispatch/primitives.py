@@ -9,6 +9,7 @@ from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, EstimatorPubLike, 
 
 from qdmi_qiskit.checks import checked_seed
 from qdmi_qiskit.dispatch.compile import Compiler, pubs_from
+from qdmi_qiskit.dispatch.found import shards_found
 from qdmi_qiskit.dispatch.job import DispatchJob, Results, Rules
 from qdmi_qiskit.dispatch.members import members_of
 from qdmi_qiskit.dispatch.plan import Plan
@@ -83,6 +84,7 @@ class _Group:
         *,
         done: Sequence[Shard] = (),
         note: Callable[[str, Sequence[Shard]], object] | None = None,
+        tags: Iterable[str] = (),
     ) -> DispatchJob:
         """Send a plan, edited or not.
 
@@ -90,14 +92,37 @@ class _Group:
             plan: From `plan` of this group.
             done: Shards of an earlier attempt at it; they are not sent again.
             note: See `Rules`.
+            tags: See `Rules`. `provider.jobs(tag=job.job_id())` lists the parts, in any process.
 
         Raises:
             ConfigError: It cannot be sent; says why.
         """
+        self._check(plan)
+        return DispatchJob(plan, Rules(note=note, tags=tuple(tags), **self._rules), done)
+
+    def _check(self, plan: Plan) -> None:
         if plan.members is not self.members:
             raise ConfigError("this plan is of another group: make it with plan() of this one")
         plan.check()
-        return DispatchJob(plan, Rules(note=note, **self._rules), done)
+
+    def resume(
+        self, job_id: str, plan: Plan, *, provider: QDMIProvider | None = None
+    ) -> DispatchJob:
+        """Go on with a job of a process that ended: what the journal has of it is not sent again.
+
+        Waits for what was sent then; what failed is moved, what is unknown stays so.
+
+        Args:
+            job_id: What its `job_id()` was.
+            plan: The one that was sent: made again, or by `plan.update(...)` of its `to_dict()`.
+            provider: Whose journal knows the parts; one of the usual configuration if not given.
+
+        Raises:
+            ConfigError: The journal knows no part of it, or the plan is another.
+        """
+        self._check(plan)
+        done = shards_found(QDMIProvider() if provider is None else provider, job_id, plan)
+        return DispatchJob(plan, Rules(**self._rules), done, job_id)
 
 
 class DispatchSampler(_Group, BaseSamplerV2):
@@ -113,9 +138,15 @@ class DispatchSampler(_Group, BaseSamplerV2):
         """
         return self._plan(pubs, shots)
 
-    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> DispatchJob:
+    def run(
+        self,
+        pubs: Iterable[SamplerPubLike],
+        *,
+        shots: int | None = None,
+        tags: Iterable[str] = (),
+    ) -> DispatchJob:
         """Plan and send, as `SamplerV2.run`."""
-        return self.send(self.plan(pubs, shots=shots))
+        return self.send(self.plan(pubs, shots=shots), tags=tags)
 
 
 class DispatchEstimator(_Group, BaseEstimatorV2):
@@ -132,7 +163,11 @@ class DispatchEstimator(_Group, BaseEstimatorV2):
         return self._plan(pubs, precision)
 
     def run(
-        self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
+        self,
+        pubs: Iterable[EstimatorPubLike],
+        *,
+        precision: float | None = None,
+        tags: Iterable[str] = (),
     ) -> DispatchJob:
         """Plan and send, as `EstimatorV2.run`."""
-        return self.send(self.plan(pubs, precision=precision))
+        return self.send(self.plan(pubs, precision=precision), tags=tags)

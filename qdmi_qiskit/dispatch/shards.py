@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 from qiskit.providers import JobStatus
 
 from qdmi_qiskit.errors import JobFailedError, SubmitUnknownError, UnavailableError
+from qdmi_qiskit.parts import numbered
 
 
 class State(Enum):
@@ -65,6 +67,12 @@ class Shard:
     job_id: str = ""
     moved: bool = False
     id: str = field(default_factory=lambda: uuid4().hex[:12])
+
+
+def name_of(shards: Sequence[Shard]) -> str:
+    """Return what a part, the shards of one turn that a member got at once, is found by."""
+    first = shards[0]
+    return f"{first.turn}:{first.member}:{numbered(shard.pub for shard in shards)}"
 
 
 _LIVE = {

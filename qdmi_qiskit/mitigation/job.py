@@ -20,8 +20,12 @@ from qdmi_qiskit.job import remember
 class MitigatedJob(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
     """Calibration where it is needed, then one call of the inner primitive."""
 
-    def __init__(self, work: Callable[[MitigatedJob], PrimitiveResult[Any]]) -> None:
-        super().__init__(uuid4().hex)
+    def __init__(
+        self,
+        work: Callable[[MitigatedJob], PrimitiveResult[Any]],
+        job_id: str | None = None,
+    ) -> None:
+        super().__init__(job_id or uuid4().hex)
         self.inner: list[Any] = []
         """The jobs of the inner primitive so far: calibration, then the pubs."""
         self._future: Future[PrimitiveResult[Any]] = Future()
