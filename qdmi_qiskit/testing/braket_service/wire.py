@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from http.server import BaseHTTPRequestHandler
+from typing import cast
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
 from qdmi_qiskit.testing.braket_service.faults import Fault
+from qdmi_qiskit.testing.loopback import LoopbackServer, cut
 
 # Source: Signature Version 4; the region of a request is in nothing but its credential scope.
 _SCOPE = re.compile(r"Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
@@ -51,49 +50,17 @@ class Response:
 Answer = Callable[[Request], tuple[Response, Fault | None]]
 
 
-class Server(ThreadingHTTPServer):
-    """A server whose open connections can be closed at once.
+class Server(LoopbackServer):
+    """The service's port.
 
     Args:
         port: 0: the system chooses.
         answer: Returns an answer and the fault to apply to it.
     """
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
     def __init__(self, port: int, answer: Answer) -> None:
         self.answer = answer
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def server_bind(self) -> None:
-        # Not HTTPServer's, which asks the resolver for the name of the host.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "localhost", self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is no error of the service."""
-
-    def hang_up(self) -> None:
-        """Close every open connection."""
-        with self._lock:
-            for connection in self._open:
-                close(connection)
+        super().__init__(port, Handler)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -149,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
     def _hang_up(self) -> None:
         """Close the connection."""
         self.close_connection = True
-        close(self.connection)
+        cut(self.connection)
 
     def _read(self) -> Request:
         """Read the request to its end, so that the connection can be kept."""
@@ -168,14 +135,6 @@ class Handler(BaseHTTPRequestHandler):
         scope = _SCOPE.search(signed)
         key, _, region, service = scope.groups() if scope else ("", "", "", "")
         return Request(self.command, unquote(path), query, headers, body, key, region, service)
-
-
-def close(connection: socket.socket) -> None:
-    """Close both directions, so that the peer notices at once."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
 
 
 def _chunks(line: Callable[[], bytes], read: Callable[[int], bytes]) -> bytes:

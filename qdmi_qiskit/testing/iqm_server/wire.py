@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import socket
 import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from qdmi_qiskit.testing.iqm_server.behaviour import Behaviour
 from qdmi_qiskit.testing.iqm_server.faults import Fault, Faults
 from qdmi_qiskit.testing.iqm_server.replies import Refusal, Reply
 from qdmi_qiskit.testing.iqm_server.routes import Request, Service
+from qdmi_qiskit.testing.loopback import LoopbackServer, cut
 
 _GARBAGE = b"<html><body>200 Not What You Wanted</body></html>"
 _COMPRESSED_FROM = 1400
@@ -77,21 +77,14 @@ class Log:
             return self._connections
 
 
-class Listener(ThreadingHTTPServer):
-    """The socket, and a thread for each connection; none outlives the process."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 64
+class Listener(LoopbackServer):
+    """The server's port; it listens at once."""
 
     def __init__(
         self, port: int, service: Service, faults: Faults, log: Log, behaviour: Behaviour
     ) -> None:
         self.service, self.faults, self.log, self.behaviour = service, faults, log, behaviour
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(port, _Handler)
         self._thread = threading.Thread(target=self._serve, name="iqm-loopback-http", daemon=True)
         self._thread.start()
 
@@ -100,30 +93,15 @@ class Listener(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Count a connection and give it its thread."""
-        with self._lock:
-            self._open.add(request)
         self.log.connected()
         super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """End a connection."""
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is no error here."""
 
     def stop(self) -> None:
         """Stop listening, and cut every connection."""
         self.shutdown()
         self._thread.join(10)
         self.server_close()
-        with self._lock:
-            left = tuple(self._open)
-        for each in left:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -202,8 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         """End the connection without a word."""
         self._note(None, kind)
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+        cut(self.connection)
 
 
 def _refused(fault: Fault) -> Reply:
