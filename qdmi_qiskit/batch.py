@@ -12,7 +12,6 @@ with Session(backend, must_hold=True, max_jobs=2) as session:   # sent at once
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any, Self
 
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, PrimitiveResult
@@ -20,7 +19,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qdmi_qiskit.backend import QDMIBackend
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.guard import GuardedSession
 from qdmi_qiskit.primitives import EstimatorV2, SamplerV2
 
@@ -74,12 +73,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the block; jobs go on."""
 
 
@@ -104,12 +98,22 @@ class Batch(Session):
         self._collected.append(found)
         return found
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def cancel(self) -> None:
+        """Drop what is not sent yet, and ask the device to stop what is.
+
+        Raises:
+            UnsupportedError: The device cannot cancel; everything is asked to stop first.
+        """
+        refused = None
+        for each in self._collected:
+            try:
+                each.cancel()
+            except UnsupportedError as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             for each in self._collected:
                 each.send()
@@ -121,8 +125,11 @@ class BatchJob:
     def __init__(self, begin: int, end: int) -> None:
         self._begin, self._end = begin, end
         self.job: Any = None
+        self.dropped = False
 
     def _sent(self) -> Any:
+        if self.dropped:
+            raise JobFailedError("the batch was canceled before it was sent", job_id="")
         if self.job is None:
             raise ConfigError("the batch is not sent yet: leave its block first")
         return self.job
@@ -132,6 +139,7 @@ class BatchJob:
 
         Raises:
             ConfigError: The batch was not sent.
+            JobFailedError: It failed, or was canceled.
             TimeoutError: It is not final.
         """
         whole = self._sent().result(timeout)
@@ -147,6 +155,7 @@ class _Collected:
         self._inner = inner
         self._pubs: list[Any] = []
         self._jobs: list[BatchJob] = []
+        self._sent: list[Any] = []
 
     def _add(self, pubs: list[Any]) -> BatchJob:
         first = len(self._pubs)
@@ -161,6 +170,15 @@ class _Collected:
             for each in self._jobs:
                 each.job = job
             self._pubs, self._jobs = [], []
+            self._sent.append(job)
+
+    def cancel(self) -> None:
+        """Drop what was collected, and cancel what was sent."""
+        for each in self._jobs:
+            each.dropped = True
+        self._pubs, self._jobs = [], []
+        for job in self._sent:
+            job.cancel()
 
 
 class BatchSampler(_Collected, BaseSamplerV2):  # type: ignore[misc]

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from qdmi_qiskit import telemetry
+
 
 class Rate:
     """Lets `burst` calls pass at once, then `rate` per second. Shared by threads."""
@@ -120,7 +122,7 @@ class Call:
 
 
 def pause(attempt: int, first: float, longest: float, asked: float | None = None) -> float:
-    """Return the seconds to wait before the next attempt.
+    """Return the seconds to wait before the next attempt, which `qdmi.retries` counts.
 
     Args:
         attempt: How many failed before, from 0.
@@ -128,6 +130,7 @@ def pause(attempt: int, first: float, longest: float, asked: float | None = None
         longest: Most of that.
         asked: What the service asked for: then just that.
     """
+    telemetry.count("retries", 1, "{retry}", retry_asked=asked is not None)
     if asked is not None:
         return asked
     spread = 0.75 + random.random() / 2  # noqa: S311 - it only spreads calls

@@ -17,9 +17,10 @@ from qiskit.quantum_info import SparsePauliOp
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.batch import Batch, Session
-from qdmi_qiskit.errors import ConfigError, UnsupportedError
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import DeviceState, DeviceStatus, JobStatus, Price
 from qdmi_qiskit.testing.poor import PoorJob, PoorSession
+from tests.dispatch.faulty import faulty
 
 
 class Gated(PoorJob):
@@ -187,6 +188,26 @@ def test_a_batch_is_one_run_and_each_job_has_its_part():
         raise ZeroDivisionError
     with pytest.raises(ConfigError, match="not sent yet"):
         lost.result()
+
+
+def test_a_batch_is_canceled_before_and_after_it_is_sent(device):
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    with Batch(device) as batch:
+        dropped = batch.sampler().run([circuit], shots=5)
+        batch.cancel()
+        kept = batch.sampler().run([circuit], shots=6)
+    with pytest.raises(JobFailedError, match="canceled before it was sent"):
+        dropped.result()
+    assert kept.result()[0].data.meas.get_counts() == {"0": 6}
+    batch.cancel()  # what is over stays
+    assert kept.result()[0].data.meas.get_counts() == {"0": 6}
+    closed = faulty("closed", open_gate=False)
+    with Batch(closed) as batch:
+        job = batch.sampler().run([circuit], shots=5)
+    batch.cancel()
+    with pytest.raises(JobFailedError, match="canceled"):
+        job.result(60)
 
 
 def test_nothing_is_held_where_nothing_is_reserved(device):

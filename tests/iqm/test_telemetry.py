@@ -127,6 +127,22 @@ def test_the_trace_of_100_circuits_is_complete_and_nests(server, spans, reader):
             assert set(point.attributes) <= {"qdmi.device.id", "qdmi.job.state", "qdmi.currency"}
 
 
+def test_retries_are_counted(server, reader):
+    backend = QDMIProvider().get_backend("iqm:garnet")
+    server.inject("throttle", times=2, method="POST", path="circuit", retry_after=0)
+    backend.run(circuits(backend, 3)[2], shots=5).result()
+    (found,) = (
+        metric
+        for resource in reader.get_metrics_data().resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "qdmi.retries"
+    )
+    assert [(dict(p.attributes), p.value) for p in found.data.data_points] == [
+        ({"qdmi.retry.asked": True}, 2)
+    ]
+
+
 def test_a_failure_is_in_the_trace(server, spans):
     backend = QDMIProvider().get_backend("iqm:garnet")
     server.fail_next_job()
