@@ -82,15 +82,22 @@ def test_a_map_shows_every_pair_the_worst_darkest_and_marks_the_layout():
     rings = [each for each in ax.collections if len(each.get_offsets()) == 2]
     np.testing.assert_allclose(rings[-1].get_offsets(), places[[3, 7]])
     assert [text.get_text() for text in ax.texts] == [str(qubit) for qubit in range(20)]
+    assert {text.get_color() for text in ax.texts} == {"black", "white"}  # on light and dark
 
 
 def test_a_map_tells_the_queue():
     backend = QDMIProvider().get_backend("replay:grid20")
     start = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-    shown = plot.device_map(backend, queue=Queue(3, None, start, {})).get_title()
-    assert shown.splitlines()[1] == "jobs waiting: 3, start 2026-11-20 09:30 UTC"
-    shown = plot.device_map(backend, queue=Queue(None, None, None, {})).get_title()
-    assert shown.splitlines()[1] == "jobs waiting: unknown"
+    for queue, words in (
+        (
+            Queue(3, None, start, {}),
+            "jobs waiting: 3, a job sent now starts at 2026-11-20 09:30 UTC",
+        ),
+        (Queue(0, None, start, {}), "jobs waiting: 0"),
+        (Queue(None, None, None, {}), None),
+    ):
+        _, *told = plot.device_map(backend, queue=queue).get_title().splitlines()
+        assert [line.removesuffix(" UTC") for line in told] == ([] if words is None else [words])
 
 
 def test_a_history_shows_the_medians_of_every_calibration_in_order():
@@ -120,6 +127,7 @@ def test_a_history_shows_the_medians_of_every_calibration_in_order():
 
 def test_a_history_of_a_device_without_figures_says_so():
     axes = plot.calibration_history([QDMIProvider().get_backend("aer", num_qubits=3).spec])
+    assert np.diff(axes[0].get_xlim()) == 2  # days
     assert [ax.texts[0].get_text() for ax in axes] == ["no figures"] * 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from qdmi_qiskit.forecast import Queue
     from qdmi_qiskit.model import DeviceSpec
+
+_DAY = timedelta(days=1)
+_GREY = (0.75, 0.75, 0.75)
 
 
 def device_map(
@@ -42,6 +45,7 @@ def device_map(
     coupling = target.build_coupling_map()
     number = min(target.num_qubits, 40) if coupling is None else target.num_qubits
     places = positions(coupling, number)
+    fills: dict[int, tuple[float, ...]] = {}
     for values, colours, label in (
         (pairs, "viridis_r", "two-qubit error"),
         (readout, "magma_r", "readout error"),
@@ -52,28 +56,32 @@ def device_map(
         if known:
             ax.figure.colorbar(scale, ax=ax, label=label, shrink=0.8)
         for key, value in values.items():
-            colour = scale.to_rgba(value) if value else "0.75"
+            colour = scale.to_rgba(value) if value else _GREY
             if isinstance(key, tuple):
                 ax.plot(*places[list(key)].T, color=colour, linewidth=3, zorder=1)
             elif key < number:
                 ax.scatter(*places[key], s=220, color=colour, edgecolors="0.3", zorder=2)
+                fills[key] = colour
     marked = [q for q in qubits if q < number]
     ax.scatter(*places[marked].T, s=330, facecolors="none", edgecolors="red", zorder=3)
     for qubit, place in enumerate(places):
-        ax.annotate(str(qubit), place, ha="center", va="center", fontsize=7, color="0.5", zorder=4)
+        ink = "white" if sum(fills.get(qubit, _GREY)[:3]) < 1.5 else "black"
+        ax.annotate(str(qubit), place, ha="center", va="center", fontsize=7, color=ink, zorder=4)
     calibration = getattr(backend, "calibration", None)
     when = getattr(calibration, "time", None)
     title = f"{backend.name}" + (f", calibrated {when:%Y-%m-%d %H:%M}" if when else "")
-    ax.set_title(title + (f"\n{_waiting(queue)}" if queue is not None else ""))
+    ax.set_title("\n".join(filter(None, [title, "" if queue is None else _waiting(queue)])))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
 
 
 def _waiting(queue: Queue) -> str:
-    length = "unknown" if queue.length is None else str(queue.length)
-    start = queue.expected_start
-    return f"jobs waiting: {length}" + (f", start {start:%Y-%m-%d %H:%M} UTC" if start else "")
+    """Return what is known of a queue; empty if nothing is."""
+    told = [] if queue.length is None else [f"jobs waiting: {queue.length}"]
+    if queue.length != 0 and queue.expected_start is not None:
+        told.append(f"a job sent now starts at {queue.expected_start:%Y-%m-%d %H:%M} UTC")
+    return ", ".join(told)
 
 
 def calibration_history(snapshots: Sequence[DeviceSpec], *, axes: Any = None) -> Any:
@@ -99,6 +107,8 @@ def calibration_history(snapshots: Sequence[DeviceSpec], *, axes: Any = None) ->
             ax.legend()
         else:
             ax.text(0.5, 0.5, "no figures", transform=ax.transAxes, ha="center", color="0.5")
+    if len({time for time, _ in rows}) == 1:  # else the axis would span years
+        axes[0].set_xlim(rows[0][0] - _DAY, rows[0][0] + _DAY)
     axes[0].figure.autofmt_xdate()
     return axes
 
