@@ -28,6 +28,7 @@ def version(distribution):
 
 CORE = version("mqt-core")
 needs_core = pytest.mark.skipif(CORE is None, reason="needs mqt-core")
+needs_qir = pytest.mark.skipif((CORE or ()) < (4, 1), reason="needs mqt-core 4.1")
 DDSIM = "mqt.ddsim.default"
 TEST = tuple(f"test-1.{minor}" for minor in MINORS)
 RUNNING = (

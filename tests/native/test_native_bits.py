@@ -14,7 +14,7 @@ from qiskit.transpiler import generate_preset_pass_manager
 from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import RejectedError
-from tests.native.libraries import CORE, DDSIM, RUNNING, needs_core, opened
+from tests.native.libraries import DDSIM, RUNNING, needs_core, needs_qir, opened
 
 SHOTS = 200
 SIGMAS = 5
@@ -134,9 +134,7 @@ SPECIAL = {"measure", "reset", "delay", "barrier", "if_else"}
 FORMATS = (
     "qasm3",
     "qasm2",
-    pytest.param(
-        "qir-base", marks=pytest.mark.skipif((CORE or ()) < (4, 1), reason="needs mqt-core 4.1")
-    ),
+    pytest.param("qir-base", marks=needs_qir),
 )
 
 
@@ -146,8 +144,7 @@ def test_every_gate_of_ddsim_is_qiskits_gate(written):
     device = backend(DDSIM, program_format=written)
     assert device.session.spec().capabilities.formats == (written,)
     mapping, circuits = get_standard_gate_name_mapping(), []
-    unsaid = {"mcphase"} if written == "qasm2" else set()
-    names = sorted(set(device.target.operation_names) - SPECIAL - unsaid)
+    names = sorted(set(device.target.operation_names) - SPECIAL)
     assert len(names) >= 45
     for name in names:
         gate = VARIADIC.get(name) or mapping[name].to_mutable()

@@ -16,19 +16,17 @@ from qdmi_qiskit.devices.native.qir import QirWriter
 from qdmi_qiskit.devices.native.words import ProgramFormat
 from qdmi_qiskit.errors import ConfigError, MissingPluginError, RejectedError
 from qdmi_qiskit.model import Program, Task
-from tests.native.libraries import CORE, DDSIM, opened
+from tests.native.libraries import DDSIM, needs_qir, opened
 
 QIR = {"program_format": "qir-base"}
 SHOTS = 60
-
-needs_compiler = pytest.mark.skipif((CORE or ()) < (4, 1), reason="needs mqt-core 4.1")
 
 
 def writer(width=None):
     return QirWriter({"x": "x", "measure": "measure", "reset": "reset"}, range(6), width, version=3)
 
 
-@needs_compiler
+@needs_qir
 def test_each_outcome_gets_its_own_bit():
     backend = QDMIBackend(opened(DDSIM, **QIR))
     circuit = QuantumCircuit(5, 9)
@@ -46,7 +44,7 @@ def test_each_outcome_gets_its_own_bit():
     assert second.data.c.get_counts() == {"1": SHOTS}
 
 
-@needs_compiler
+@needs_qir
 def test_a_program_of_ones_own_says_which_bits_it_measures():
     circuit = QuantumCircuit(2, 6)
     circuit.x(1)
@@ -83,18 +81,25 @@ def resetting():
     return circuit
 
 
-@needs_compiler
+@needs_qir
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (midway, "goes on after a measurement"),
-        (nothing, "measures nothing"),
         (resetting, "cannot be written in QIR's base profile"),
     ],
 )
 def test_what_the_profile_has_not_is_refused(make, message):
     with pytest.raises(RejectedError, match=message):
         writer()(make())
+
+
+@needs_qir
+def test_a_program_that_measures_nothing_is_not_sent():
+    with opened(DDSIM, **QIR) as session:
+        text = session.encoders["qir-base"](nothing())
+        with pytest.raises(RejectedError, match="measures nothing"):
+            session.submit([Task(Program("qir-base", text, 1), SHOTS)], key="k")
 
 
 def test_a_machine_whose_sites_matter_is_refused():

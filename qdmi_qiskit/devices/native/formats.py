@@ -7,7 +7,7 @@ under QDMI's name for it, such as `IQMJSON`. It loads to a `writers.VendorFormat
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
@@ -27,7 +27,7 @@ WIRES = {
 """What can be sent, best first, under our names for it."""
 
 _OURS = ("qpy", "qasm3", "qasm2")
-_NOTE = re.compile(r"(?://|;) bits ([\d ]+)\n?\Z")
+_NOTE = re.compile(r"(?://|;) bits ?([\d ]*)\n?\Z")
 NEEDED_FOR_QIR = "mqt-core 4.1 or newer"
 
 
@@ -67,6 +67,14 @@ def points(wire: ProgramFormat) -> list[EntryPoint]:
     return [point for point in entry_points(group=GROUP) if point.name == wire.name]
 
 
+def unsaid(formats: Sequence[str], profile: Profile) -> frozenset[str]:
+    """Return the operations, by Qiskit's names, that the best of some formats has no words for."""
+    best = formats[0] if formats else ""
+    if best == "qasm2":  # no modifiers either
+        return frozenset({"if_else", "delay"} | {k for k, v in profile.words.items() if "{n}" in v})
+    return frozenset({"if_else", "delay", "reset"} if best == "qir-base" else ())
+
+
 def note(bits: list[int]) -> str:
     """Return the last line of a program in OpenQASM that says which bits it measures."""
     return f"// bits {' '.join(map(str, bits))}"
@@ -81,7 +89,7 @@ def bits_noted(payload: Any) -> tuple[int, ...]:
     """Return the classical bit that each character of a shot is, the last character first.
 
     Raises:
-        RejectedError: The text has no such note.
+        RejectedError: The text has no such note, or measures nothing.
     """
     found = _NOTE.search(payload) if isinstance(payload, str) else None
     if found is None:
@@ -89,4 +97,7 @@ def bits_noted(payload: Any) -> tuple[int, ...]:
             "outcomes will be of the measured qubits, and the program does not say which bits they "
             "are: its last line has to be '// bits' (';' in QIR) and the bit of each, c[0] first"
         )
-    return tuple(int(bit) for bit in found[1].split())
+    bits = tuple(int(bit) for bit in found[1].split())
+    if not bits:
+        raise RejectedError("this program measures nothing, and has no outcomes: let it measure")
+    return bits

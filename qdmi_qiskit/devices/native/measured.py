@@ -40,15 +40,13 @@ class MeasuredWriter(QasmWriter):
         if self.width is not None or not self._somewhere:
             raise RejectedError(self.unplaced)
         bits, rest = _split(circuit)
-        if not bits:
-            raise RejectedError(f"circuit {circuit.name!r} measures nothing: let it measure")
         order = sorted(bits.items(), key=lambda each: each[1])
         places = {qubit: k for k, (qubit, _) in enumerate(order)}
         for each in rest.data:
             for qubit in each.qubits if each.name != "barrier" else ():
                 places.setdefault(qubit, len(places))
         where = [places.get(qubit, -1) for qubit in circuit.qubits]
-        head = [f"bit[{len(order)}] c;", f"qubit[{len(places)}] q;"]
+        head = [f"bit[{len(order)}] c;"] * bool(order) + [f"qubit[{max(len(places), 1)}] q;"]
         measured = [f"c[{k}] = measure q[{k}];" for k in range(len(order))]
         lines = [*head, *self.lines(rest, where), *measured, note([bit for _, bit in order])]
         return "\n".join(["OPENQASM 3.0;", *lines, ""])

@@ -6,13 +6,14 @@ import struct
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from qdmi_qiskit.device import Session
 from qdmi_qiskit.devices.native.channel import Channel
 from qdmi_qiskit.devices.native.facts import RawDevice, facts_from, formats_of
-from qdmi_qiskit.devices.native.formats import WIRES, bits_noted, noted, offered
+from qdmi_qiskit.devices.native.formats import WIRES, bits_noted, noted, offered, unsaid
 from qdmi_qiskit.devices.native.job import NativeJob, Part, Wanted
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.programs import cancels, most_programs, submitted, takes_seed
@@ -72,7 +73,9 @@ class NativeSession(Session):
 
     @cached_property
     def _reading(self) -> Reading:
-        return reading(self.raw, self._profile)
+        found, left_out = reading(self.raw, self._profile), unsaid(self._formats, self._profile)
+        said = tuple(each for each in found.operations if each.name not in left_out)
+        return replace(found, operations=said)
 
     @cached_property
     def _formats(self) -> tuple[str, ...]:
