@@ -1,5 +1,6 @@
 """What every test here needs: the packages, a private cache, and no way to AWS."""
 
+import gc
 import importlib.util
 
 import pytest
@@ -78,3 +79,19 @@ def fresh():
     with BraketService(step=0.002, buckets={BUCKET: REGION}) as running:
         yield running
         assert running.blunders == []
+
+
+@pytest.fixture(scope="module")
+def polled():
+    """A service for clients that poll as a device says, or each second."""
+    from qdmi_qiskit.testing.braket_service import BraketService
+
+    with BraketService(poll=20) as running:
+        yield running
+
+
+@pytest.fixture
+def _pointed(polled):
+    with polled.activated("us-east-1"):
+        yield
+    gc.collect()  # while the warnings of the SDK's event loops are ignored

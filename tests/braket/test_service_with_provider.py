@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 pytest.importorskip("qiskit_braket_provider")
 
 from qiskit import QuantumCircuit, transpile
 
-from qdmi_qiskit.testing.braket_service import BraketService
+from tests.braket.unmodified import UNMODIFIED
 
 pytestmark = [
-    # The SDK leaves event loops and sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    *UNMODIFIED,
     pytest.mark.filterwarnings("ignore:Device does not support global phase:UserWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def service():
-    with BraketService(poll=20) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _point_at_the_service(service):
-    with service.activated("us-east-1"):
-        yield
-    gc.collect()  # while the warnings of the SDK's event loops are ignored
 
 
 @pytest.fixture
@@ -62,10 +44,10 @@ def test_verbatim_on_a_qpu(provider, circuit, name):
     assert found == {"010": 200}
 
 
-def test_its_sampler_sends_a_program_set(service, provider, circuit):
+def test_its_sampler_sends_a_program_set(polled, provider, circuit):
     from qiskit_braket_provider import BraketSampler
 
     sampler = BraketSampler(provider.get_backend("Garnet"))
     found = sampler.run([circuit, circuit], shots=10).result()
     assert [each.data.c.get_counts() for each in found] == [{"010": 10}, {"010": 10}]
-    assert service.tasks[-1].work.program_set
+    assert polled.tasks[-1].work.program_set
