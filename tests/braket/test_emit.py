@@ -5,8 +5,9 @@ import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter, ParameterVector
 
-from qdmi_qiskit.devices.braket.emit import Dialect, Source, continued, read_note, write
+from qdmi_qiskit.devices.braket.emit import Dialect, write
 from qdmi_qiskit.devices.braket.gates import WORDS, words_for
+from qdmi_qiskit.devices.braket.source import Source, continued, read_note
 from qdmi_qiskit.errors import RejectedError
 
 VIRTUAL = Dialect(WORDS)

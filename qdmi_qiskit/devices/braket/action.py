@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qdmi_qiskit.devices.braket.capability import PROGRAM, PROGRAM_SET
-from qdmi_qiskit.devices.braket.emit import Source, continued
 from qdmi_qiskit.devices.braket.figures import number
+from qdmi_qiskit.devices.braket.source import Source, continued
 from qdmi_qiskit.errors import ProtocolError, RejectedError
 from qdmi_qiskit.model import Capabilities, Price, Task
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from qdmi_qiskit.answers import parsed, understood
 from qdmi_qiskit.bits import num_bytes
-from qdmi_qiskit.devices.braket.emit import read_note
 from qdmi_qiskit.devices.braket.faults import anonymous
 from qdmi_qiskit.devices.braket.figures import number, table
 from qdmi_qiskit.devices.braket.outcome import packed, read, sampled
+from qdmi_qiskit.devices.braket.source import read_note
 from qdmi_qiskit.errors import ConfigError, ProtocolError
 from qdmi_qiskit.model import Bits, Shots
 
