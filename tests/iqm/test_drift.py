@@ -17,14 +17,7 @@ from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, drift
 from qdmi_qiskit.cli.app import cli
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.origins import expected_fidelity
-from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.iqm.loopback import backend_on
-
-
-@pytest.fixture
-def server():
-    with IQMServer("garnet", noise=False) as found:
-        yield found
 
 
 def asymmetric(angle=None):

@@ -6,7 +6,6 @@ import json
 import logging
 from datetime import datetime
 
-import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
@@ -14,7 +13,6 @@ from qdmi_qiskit import EstimatorV2, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.devices.iqm import session as sessions
 from qdmi_qiskit.devices.iqm.facts import facts, joined
-from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.iqm import recorded
 from tests.iqm.loopback import opened
 
@@ -80,12 +78,6 @@ def test_parts_are_joined_to_what_holds_for_all():
 
 
 # --- to Qiskit's results ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def server():
-    with IQMServer("garnet", noise=False) as found:
-        yield found
 
 
 def measured(backend, one=1):

@@ -10,18 +10,11 @@ from qdmi_qiskit import QDMIProvider, SamplerV2
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import JobStatus
-from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.iqm.loopback import opened
 from tests.iqm.test_iqm_sending import PI, SMALL, numbered
 
 SHOTS = 5
 WARM = "the fridge is warm"
-
-
-@pytest.fixture
-def server():
-    with IQMServer("garnet", noise=False) as found:
-        yield found
 
 
 @pytest.fixture

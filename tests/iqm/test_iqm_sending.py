@@ -14,17 +14,10 @@ from qdmi_qiskit.devices.iqm import wire
 from qdmi_qiskit.devices.iqm.sending import tag_of
 from qdmi_qiskit.errors import ConfigError, RejectedError, SubmitUnknownError
 from qdmi_qiskit.model import JobStatus
-from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.iqm.loopback import opened
 
 PI = 3.141592653589793
 SMALL = 3000  # bytes: a handful of circuits
-
-
-@pytest.fixture
-def server():
-    with IQMServer("garnet", noise=False) as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

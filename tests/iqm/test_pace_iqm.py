@@ -11,7 +11,6 @@ from qiskit import QuantumCircuit
 from qdmi_qiskit import SamplerV2
 from qdmi_qiskit.devices.iqm import wire
 from qdmi_qiskit.errors import SubmitUnknownError
-from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.interrupts import interrupted
 from tests.iqm.loopback import backend_on, isa_for
 
@@ -20,12 +19,6 @@ from tests.iqm.loopback import backend_on, isa_for
 def _short_pauses(monkeypatch):
     monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(wire, "_LONGEST_PAUSE", 0.05)
-
-
-@pytest.fixture
-def server():
-    with IQMServer("garnet", noise=False) as server:
-        yield server
 
 
 def ones(backend, *places):

@@ -10,20 +10,6 @@ from qdmi_qiskit.testing.iqm_server.chips import chip, qc_id
 from tests.iqm.server_asker import ONE, PI, Asker, circuit, measure, op, prx, star_circuit
 
 
-@pytest.fixture(scope="module")
-def shared():
-    """An exact server that is never broken or changed."""
-    with IQMServer(*NAMES, noise=False) as server:
-        yield Asker(server)
-
-
-@pytest.fixture
-def ask():
-    """A server of one's own."""
-    with IQMServer("garnet", noise=False) as server:
-        yield Asker(server)
-
-
 def test_lists_its_machines(shared):
     listed = shared.get("quantum-computers")["quantum_computers"]
     assert [each["alias"] for each in listed] == list(NAMES)

@@ -21,13 +21,6 @@ MODULE = "qdmi_qiskit.testing.iqm_server"
 pytest_plugins = [f"{MODULE}.fixtures"]
 
 
-@pytest.fixture
-def ask():
-    """A server of one's own."""
-    with IQMServer("garnet", noise=False) as server:
-        yield Asker(server)
-
-
 @pytest.mark.parametrize("after", [0.25, None])
 def test_throttle_says_how_long_if_asked_to(ask, after):
     ask.server.inject("throttle", times=2, retry_after=after)

@@ -6,16 +6,9 @@ import urllib.request
 
 import pytest
 
-from qdmi_qiskit.testing.iqm_server import IQMServer, write_tokens_file
+from qdmi_qiskit.testing.iqm_server import write_tokens_file
 from qdmi_qiskit.testing.iqm_server.chips import chip, qc_id
-from tests.iqm.server_asker import ONE, Asker
-
-
-@pytest.fixture
-def ask():
-    """A server of one's own."""
-    with IQMServer("garnet", noise=False) as server:
-        yield Asker(server)
+from tests.iqm.server_asker import ONE
 
 
 def test_job_waits_runs_and_tells(ask):

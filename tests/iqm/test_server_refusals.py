@@ -7,22 +7,7 @@ import urllib.request
 
 import pytest
 
-from qdmi_qiskit.testing.iqm_server import NAMES, IQMServer
-from tests.iqm.server_asker import ONE, OPEN, Asker, circuit, measure, op, prx
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """An exact server that is never broken or changed."""
-    with IQMServer(*NAMES, noise=False) as server:
-        yield Asker(server)
-
-
-@pytest.fixture
-def ask():
-    """A server of one's own."""
-    with IQMServer("garnet", noise=False) as server:
-        yield Asker(server)
+from tests.iqm.server_asker import ONE, OPEN, circuit, measure, op, prx
 
 
 @pytest.mark.parametrize(
