@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,13 @@ from qiskit import QuantumCircuit, qpy
 from qdmi_qiskit.errors import JournalError
 from qdmi_qiskit.journal import pack, unpack
 
+MOST_BITS = 100_000
+"""Qubits, or classical bits, that a circuit may have: Qiskit makes an object of every one."""
+
 _LARGEST = 1 << 31  # bytes of QPY
+# Of QPY: the oldest version that begins as we know it; the first with a table of where circuits
+# begin; where the first circuit, or that table, is; what a circuit has before its numbers of bits.
+_OLDEST, _WITH_TABLE, _FIRST, _BEFORE_BITS = 10, 16, 20, 5
 
 
 class _Lenient(json.JSONEncoder):
@@ -55,13 +62,44 @@ def circuits_loaded(blob: bytes | None) -> list[QuantumCircuit]:
         )
     header, arrays = unpack(blob, most=_LARGEST)
     try:
-        unique = qpy.load(io.BytesIO(arrays[0].tobytes()))
+        content = arrays[0].tobytes()
+        check_qpy(content)
+        unique = qpy.load(io.BytesIO(content))
         return [unique[index] for index in header["index"]]
     except Exception as error:
         raise JournalError(
             f"the circuits of this run cannot be read ({type(error).__name__}: {error}): they may "
             "be of a newer Qiskit"
         ) from error
+
+
+def check_qpy(content: bytes) -> None:
+    """Refuse QPY that claims more bits than any circuit has, before Qiskit makes them all.
+
+    Looks at each circuit of a file of QPY 16 or later, at the first of an older one; not at the
+    circuits within circuits.
+
+    Args:
+        content: Of a file.
+
+    Raises:
+        ValueError: It claims so, or is too short.
+    """
+    try:
+        magic, version, number = struct.unpack_from("!6sB3xQ", content)
+        if magic != b"QISKIT" or version < _OLDEST:
+            return  # Qiskit knows what to say of it
+        begins: Iterable[int] = (_FIRST,)[:number]
+        if version >= _WITH_TABLE:
+            if number > len(content):
+                raise ValueError(f"{number} circuits in {len(content)} bytes")
+            begins = struct.unpack_from(f"!{number}Q", content, _FIRST)
+        for begin in begins:
+            qubits, clbits = struct.unpack_from("!II", content, begin + _BEFORE_BITS)
+            if max(qubits, clbits) > MOST_BITS:
+                raise ValueError(f"a circuit of {qubits} qubits and {clbits} bits")
+    except (struct.error, OverflowError) as error:
+        raise ValueError("it ends too early") from error
 
 
 def call_saved(header: Mapping[str, Any], values: Sequence[npt.NDArray[Any]] = ()) -> bytes:

@@ -18,12 +18,13 @@ from typing import IO
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 
 from qdmi_qiskit.errors import MissingPluginError, RejectedError
+from qdmi_qiskit.saved import MOST_BITS, check_qpy
 
 _HEADER = re.compile(
     r"(?>\s+|//[^\n]*|/\*.*?\*/)*+(?P<header>OPENQASM\s+(?P<major>\d+)(?P<minor>\.\d+)?)", re.DOTALL
 )
 # Qiskit makes an object of every bit that is declared, before anybody can look.
-_SIZE, _MOST_BITS = re.compile(r"(?:qubit|bit|[qc]reg\s+\w+)\s*\[\s*(\d+)\s*\]"), 100_000
+_SIZE = re.compile(r"(?:qubit|bit|[qc]reg\s+\w+)\s*\[\s*(\d+)\s*\]")
 # "Error: UndefGateError ... [no file:2:21]" of the built-in reader, "line 2:21 ..." of ANTLR
 _BUILT_IN = re.compile(r"Error: (?P<reason>[^\n]+)\n\s*╭─\[[^\n]*?:(?P<line>\d+):(?P<column>\d+)\]")
 _ANTLR = re.compile(r"line (?P<line>\d+):(?P<column>\d+) (?P<reason>[^\n]+)")
@@ -58,7 +59,7 @@ def read(place: str) -> list[QuantumCircuit]:
             "add the header of the language it is written in"
         )
     for size in _SIZE.findall(text):
-        if len(size) > 9 or int(size) > _MOST_BITS:
+        if len(size) > 9 or int(size) > MOST_BITS:
             raise RejectedError(
                 f"{name} declares a register of {size[:20]} bits: no device has so many"
             )
@@ -69,6 +70,7 @@ def read(place: str) -> list[QuantumCircuit]:
 
 def _qpy(name: str, content: bytes) -> list[QuantumCircuit]:
     try:
+        check_qpy(content)
         with _captured():
             circuits: list[QuantumCircuit] = qpy.load(BytesIO(content))
     except Exception as error:
