@@ -29,7 +29,7 @@ def test_what_a_fuzzer_begins_with(name):
         TARGETS[name][0](seed)
     chance = random.Random(name)  # noqa: S311 - it only spoils
     for seed in TARGETS[name][1]:
-        for _ in range(20):
+        for _ in range(0 if seed.startswith(b"QISKIT") else 20):  # circuits within: Qiskit's
             data = bytearray(seed)
             for _ in range(chance.randint(1, 3)):
                 data[chance.randrange(len(data))] = chance.randrange(256)
