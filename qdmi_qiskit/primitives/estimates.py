@@ -13,7 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import DeviceSpec, Shots, Values
 from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.moments import Moments, Uncertainty, moments
+from qdmi_qiskit.primitives.moments import Moments, Uncertainty, cautious, moments, scatter
 from qdmi_qiskit.primitives.observables import Observables
 from qdmi_qiskit.primitives.worth import Tables
 
@@ -84,15 +84,17 @@ def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
     Where the device discarded some of the pilot's shots, it is asked for so many more.
     """
     shape = (len(plan.pilot), plan.pub.parameter_values.size, len(plan.observables.constants))
-    variances, errors = np.zeros(shape), np.zeros(shape)
-    asked = kept = 0
+    second, fourth, scale = np.zeros(shape), np.zeros(shape), np.zeros((shape[0], 1, shape[2]))
+    number, asked = np.zeros((*shape[:2], 1), np.int64), 0
     for k, (share, shots) in enumerate(zip(plan.pilot, outcomes, strict=True)):
         seen = _seen(plan, share, shots)
-        variances[k, share.points] = seen.cautious()
-        errors[k, share.points] = seen.scatter() / seen.shots
+        where = slice(None) if len(share.points) == shape[1] else share.points
+        second[k, where], fourth[k, where] = seen.second, seen.fourth
+        number[k, where], scale[k] = seen.shots, seen.scale
         asked += share.shots * len(share.points)
-        kept += int(seen.shots.sum())
-    return refined(plan.safe, plan.need, variances, errors, kept / asked)
+    errors = scatter(second, fourth) / np.maximum(number, 1)
+    variances = np.where(number > 0, cautious(number, second, scale), 0.0)
+    return refined(plan.safe, plan.need, variances, errors, int(number.sum()) / asked)
 
 
 def estimated(

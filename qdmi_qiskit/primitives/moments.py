@@ -39,17 +39,20 @@ class Moments:
     fourth: Values
     scale: Values
 
-    def cautious(self) -> Values:
-        """Return the variance of a value with two more shots, one either way by the scale.
 
-        That is the rule of succession: what never came in few shots is not impossible. It is too
-        large in the mean, so it may decide how many shots are taken, not how good they were.
-        """
-        return (self.shots * self.second + 2 * self.scale) / (self.shots + 2)
+def cautious(shots: npt.NDArray[np.int64], second: Values, scale: Values) -> Values:
+    """Return the variance of a value with two more shots, one either way by the scale.
 
-    def scatter(self) -> Values:
-        """Return the variance of one squared deviation: shots times the error of `second`."""
-        return np.maximum(self.fourth - self.second**2, 0.0)
+    That is the rule of succession: what never came in few shots is not impossible. It is too large
+    in the mean, so it may decide how many shots are taken, not how good they were. The arguments
+    are those of `Moments`.
+    """
+    return (shots * second + 2 * scale) / (shots + 2)
+
+
+def scatter(second: Values, fourth: Values) -> Values:
+    """Return the variance of one squared deviation: shots times the error of `second`."""
+    return np.maximum(fourth - second**2, 0.0)
 
 
 class Uncertainty:
