@@ -10,8 +10,10 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider
+from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.mitigation import DD, DEFAULT, ZNE, MitigatedEstimator, PostSelect, Readout, Twirl
+from tests.mitigation.coherent import Coherent, grid20
 from tests.mitigation.devices import backend, counted, every, sweep
 from tests.mitigation.molecules import isa, optimum
 
@@ -201,6 +203,30 @@ def test_what_is_the_same_in_every_state_costs_postselection_nothing():
     )
     assert abs(moved.data.evs + 7.5 - plain.data.evs) < 5 * plain.data.stds
     assert moved.metadata["shots"] < 1.5 * plain.metadata["shots"]
+
+
+@pytest.mark.slow
+def test_twirl_improves_energies_where_gates_err_the_same_way_every_time():
+    device = grid20(zz=0.1)
+    (raw,), _ = energies("lih", device, None, [1])
+    (twirled,), _ = energies("lih", device, ["twirl"], [1])
+    assert abs(twirled) < 0.8 * abs(raw)
+
+
+def test_dd_undoes_what_a_waiting_qubit_drifts():
+    device = QDMIBackend(Coherent(backend().session, drift=5e5))
+    circuit = QuantumCircuit(4)
+    circuit.r(np.pi / 2, 0, 2)
+    circuit.delay(2e-6, 2, "s")
+    circuit.r(-np.pi / 2, 0, 2)
+    inner = EstimatorV2(device, seed=5, **FAST)
+    pub = (circuit, "IZII")
+    raw = inner.run([pub], precision=0.02).result()[0].data.evs
+    assert abs(raw - np.cos(1.0)) < 0.1
+    for sequence in ("XX", "XY4"):
+        found = MitigatedEstimator(inner, [DD(sequence)]).run([pub], precision=0.02).result()[0]
+        assert found.data.evs > 0.97
+        assert found.metadata["mitigation"]["dd"]["pulses"] >= 2
 
 
 def test_dd_is_told_of():
