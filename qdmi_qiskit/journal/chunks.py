@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qdmi_qiskit.device import Job
-from qdmi_qiskit.errors import JobFailedError, JournalError, ProtocolError, QdmiError
+from qdmi_qiskit.errors import (
+    ConfigError,
+    JobFailedError,
+    JournalError,
+    ProtocolError,
+    QdmiError,
+    UnsupportedError,
+)
 from qdmi_qiskit.journal.rows import Step
 from qdmi_qiskit.model import JobStatus, Shots, Task
 
@@ -71,10 +78,45 @@ class Sent(Job):
                 outcome = self._job().result()
             except JobFailedError as error:
                 self._stage.note_ended(self._number, Step.FAILED, str(error), self.metadata)
-                raise
+                finished = self._stage.finished(self._number, str(error))
+                if finished is None:
+                    raise
+                return finished
             _check(outcome, self._tasks)
             self._outcome = self._stage.note_done(self._number, outcome, self.metadata)
         return self._outcome
+
+
+class Stopped(Sent):
+    """A job that was canceled: the device may have what it finished."""
+
+    def __init__(
+        self,
+        stage: Notes,
+        number: int,
+        tasks: Sequence[Task],
+        find: Callable[[], Job],
+        job_id: str,
+        error: JobFailedError,
+    ) -> None:
+        """Follow a job as `Sent` does; `error` says that it was canceled."""
+        super().__init__(stage, number, tasks, find, job_id)
+        self._error = error
+
+    def status(self) -> JobStatus:
+        return JobStatus.CANCELED
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        return JobStatus.CANCELED
+
+    def cancel(self) -> None:
+        """Do nothing: the job is over."""
+
+    def result(self) -> tuple[Shots, ...]:
+        try:
+            return super().result()
+        except (ConfigError, JobFailedError, UnsupportedError):
+            raise self._error from None
 
 
 class Kept(Job):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from qdmi_qiskit.errors import (
     JournalError,
 )
 from qdmi_qiskit.journal.ahead import Ahead
-from qdmi_qiskit.journal.chunks import Ended, Kept, Sent, failed_parts, patched
+from qdmi_qiskit.journal.chunks import Ended, Kept, Sent, Stopped, failed_parts, patched
 from qdmi_qiskit.journal.packing import LARGEST, pack_shots, unpack_shots
 from qdmi_qiskit.journal.rows import ChunkRow, Step
 from qdmi_qiskit.journal.writer import complain
@@ -50,14 +51,18 @@ class Notes:
     def followed(self, number: int, tasks: Sequence[Task]) -> Job:
         """Return the job of a chunk that was sent at some time."""
         row = self.rows[number]
-        if row.step in (Step.FAILED, Step.CANCELED):
+        find = partial(self._find, row.job or "", tasks)
+        parts = self._parts(number)
+        if row.step in (Step.FAILED, Step.CANCELED) and not parts:
             status = JobStatus.FAILED if row.step is Step.FAILED else JobStatus.CANCELED
             reason = row.reason or "no reason was given"
             said = f"chunk {number} of run {self.run_id}: {reason}"
             job_id = row.job or row.key
-            return Ended(job_id, JobFailedError(said, job_id=job_id), status)
-        find = partial(self._find, row.job or "", tasks)
-        if row.step is Step.DONE:
+            error = JobFailedError(said, job_id=job_id)
+            if row.step is Step.CANCELED and row.job and self.outlives_us:
+                return Stopped(self, number, tasks, find, job_id, error)
+            return Ended(job_id, error, status)
+        if row.step in (Step.DONE, Step.FAILED, Step.CANCELED):
             return Kept(
                 row.job or row.key,
                 row.facts or {},
@@ -65,7 +70,6 @@ class Notes:
                 tasks,
                 find if self._ledger.sends and row.job and not row.attempt else None,
             )
-        parts = self._parts(number)
         if parts:
             tasks = tuple(task for _, _, task in parts)
             find = partial(self._find, row.job or "", tasks)
@@ -80,6 +84,15 @@ class Notes:
         tasks = self._chunks[number].tasks
         size = sum(task.points * (task.shots * (task.num_bits // 8 + 1) + 300) for task in tasks)
         return unpack_shots(blob, most=min(size + 4096, LARGEST))
+
+    def finished(self, number: int, reason: str) -> tuple[Shots, ...] | None:
+        """Return what earlier attempts of a chunk finished, and why the rest has failed now."""
+        if not self._parts(number):
+            return None
+        return tuple(
+            replace(shots, failures=dict.fromkeys(shots.failures, reason))
+            for shots in self._kept(number)
+        )
 
     def _parts(self, number: int) -> list[tuple[int, tuple[int, ...], Task]]:
         """Return what of a chunk is to be sent again; nothing: all of it."""
@@ -139,7 +152,9 @@ class Notes:
         row = self.rows[number]
         if row.step in (Step.DONE, Step.FAILED, Step.CANCELED):
             return
-        row.step, row.reason, row.facts = step, reason, dict(metadata)
+        before = (row.facts or {}).get("failed") if row.attempt else None  # the others are kept
+        row.step, row.reason = step, reason
+        row.facts = dict(metadata) | ({"failed": before} if before else {})
         self._note(number)
         state = JobStatus.FAILED if step is Step.FAILED else JobStatus.CANCELED
         self._ledger.note_state(state, reason)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2
+from qdmi_qiskit import job as job_module
 from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.model import JobStatus
 from tests.braket.cloud import backend, flipped, session
@@ -95,17 +96,58 @@ def test_primitives_return_what_there_is_on_request(service):
     assert sorted(map(bool, np.isnan(values))) == [False, True]
 
 
-def test_what_it_finished_is_not_paid_again(service, tmp_path):
+@pytest.fixture
+def provider(tmp_path):
+    return QDMIProvider(environ={"QDMI_JOURNAL": str(tmp_path / "runs.sqlite")})
+
+
+@pytest.fixture
+def device(service, provider):
+    return provider.get_backend("braket:garnet", poll_interval=0.01)
+
+
+def elsewhere(provider, job):
+    """Return the job as a process finds it that did not send it."""
+    job_module._JOBS.pop(job.job_id())
+    return provider.job(job.job_id())
+
+
+def test_another_process_asks_for_what_it_finished(service, provider, device):
+    canceled(service, 1)
+    job = device.run([flipped(device, word) for word in (1, 2, 4)], shots=SHOTS)
+    job.wait(20)  # and the process ends here: nothing was fetched
+    again = elsewhere(provider, job)
+    assert again is not job
+    assert again.qdmi_status() is JobStatus.CANCELED
+    with pytest.raises(JobFailedError, match="was canceled"):
+        again.result()
+    result = again.result(partial=True)
+    assert [each.success for each in result.results] == [True, False, True]
+    assert result.get_counts(2) == {"100": SHOTS}
+
+
+def test_what_failed_again_costs_nothing_of_what_did_not(service, provider, device):
+    service.faults.fail_executables([1], "cold")
+    job = device.run([flipped(device, word) for word in (1, 2, 4)], shots=SHOTS)
+    job.result(partial=True)
+    service.faults.end_tasks("FAILED", "cold again")
+    for kept in (job.resubmit().result(), elsewhere(provider, job).result(partial=True)):
+        assert [each.success for each in kept.results] == [True, False, True]
+        assert kept.get_counts(0) == {"001": SHOTS}
+    before = len(service.tasks)
+    result = provider.job(job.job_id()).resubmit().result()
+    assert [next(iter(result.get_counts(k))) for k in range(3)] == ["001", "010", "100"]
+    assert [task.request["shots"] for task in service.tasks[before:]] == [SHOTS]
+
+
+def test_what_it_finished_is_not_paid_again(service, provider, device):
     """The journal keeps it; `resubmit` sends the others alone."""
-    provider = QDMIProvider(environ={"QDMI_JOURNAL": str(tmp_path / "runs.sqlite")})
-    device = provider.get_backend("braket:garnet", poll_interval=0.01)
     circuits = [flipped(device, word) for word in (1, 2, 4)]
     canceled(service, 0, 1)
     job = device.run(circuits, shots=SHOTS)
     assert [each.success for each in job.result(partial=True).results] == [False, False, True]
-    again = provider.job(job.job_id())
     before = len(service.tasks)
-    result = again.resubmit().result()
+    result = elsewhere(provider, job).resubmit().result()
     assert [result.get_counts(k) for k in range(3)] == [
         {"001": SHOTS},
         {"010": SHOTS},
