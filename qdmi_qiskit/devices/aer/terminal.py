@@ -82,11 +82,10 @@ def terminal(circuit: QuantumCircuit, most_qubits: int, extra: Basis | None) -> 
     place = {site: k for k, site in enumerate(qubits)}
     if len(qubits) == circuit.num_qubits:
         state = circuit.copy_empty_like()
-        state.data = gates
     else:
         state = QuantumCircuit([circuit.qubits[site] for site in qubits])
-        for instruction in gates:
-            state._append(instruction)  # noqa: SLF001 - checked already, and 10 times cheaper
+    for instruction in gates:
+        state._append(instruction)  # noqa: SLF001 - checked already, and 10 times cheaper
     pairs = tuple((place[site], clbit) for site, clbit in measured)
     return Terminal(state, qubits, pairs, circuit.num_clbits)
 
