@@ -17,7 +17,7 @@ from qdmi_qiskit.devices.slurm import driver
 from qdmi_qiskit.devices.slurm.folder import write
 from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Program, Task
-from tests.slurm.works import OPTIONS, backend, crooked, long, requeued, until
+from tests.slurm.works import OPTIONS, backend, crooked, is_empty, long, requeued, until
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def setting(bits):
 
 
 def test_outcomes_are_those_of_the_device_opened_here(detached, idle):
-    assert idle.jobs() == []  # the snapshot's allocation has gone
+    assert is_empty(idle)  # the snapshot's allocation has gone
     aer = QDMIProvider().get_backend("aer", num_qubits=5)
     circuit = aer.pass_manager().run(crooked())
     here, there = (
@@ -80,7 +80,7 @@ def test_another_process_finds_a_job_by_id_and_by_number(detached, idle, python)
         code = ANOTHER.format(root=str(Path.cwd()), job=name)
         said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
         assert said.stdout.split(maxsplit=2) == [job.id, job.slurm_id, "[9]\n"]
-    assert idle.jobs() == []
+    assert is_empty(idle)
 
 
 def test_one_key_is_one_job_in_any_session(detached, idle):

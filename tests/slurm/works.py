@@ -34,7 +34,7 @@ def long():
     return circuit
 
 
-def until(true, seconds=10.0):
+def until(true, seconds=20.0):
     """Wait until something is true; returns whether it became so."""
     end = time.monotonic() + seconds
     while not true():
@@ -42,6 +42,11 @@ def until(true, seconds=10.0):
             return False
         time.sleep(0.05)
     return True
+
+
+def is_empty(cluster):
+    """Wait until Slurm has no job and every licence again: a job that ended is COMPLETING first."""
+    return until(lambda: cluster.jobs() == [] and set(cluster.licenses().values()) == {0}, 20)
 
 
 def requeued(cluster, job):
