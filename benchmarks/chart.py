@@ -19,16 +19,18 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(11, height), layout="constrained")
     for row, outcome in enumerate(outcomes):
         low, high = outcome.quartiles
-        ok = outcome.met and not outcome.wrong
-        axes.barh(row, outcome.ratio, color="tab:blue" if ok else "tab:red", height=0.6)
+        color = "tab:gray" if outcome.wrong else "tab:blue" if outcome.met else "tab:red"
+        axes.barh(row, outcome.ratio, color=color, height=0.6)
         axes.plot([low, high], [row, row], color="black", linewidth=2)
         if outcome.limit is not None:
             axes.plot([outcome.limit] * 2, [row - 0.4, row + 0.4], color="tab:orange", linewidth=3)
     names = [f"{o.work}\nagainst {o.against}{' (wrong)' if o.wrong else ''}" for o in outcomes]
     axes.set_yticks(range(len(outcomes)), names, fontsize=7)
-    axes.invert_yaxis()
+    axes.set_ylim(len(outcomes) - 0.4, -0.6)
     axes.set_xscale("log")
     axes.axvline(1, color="gray", linewidth=0.8)
-    axes.set_xlabel("CPU time, ours / theirs; black: quartiles; orange: at most")
+    axes.set_xlabel(
+        "CPU time, ours / theirs; black: quartiles; orange: at most; red: missed; gray: wrong"
+    )
     figure.savefig(path, dpi=150)
     plt.close(figure)
