@@ -30,7 +30,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     axes.set_xscale("log")
     axes.axvline(1, color="gray", linewidth=0.8)
     axes.set_xlabel(
-        "CPU time, ours / theirs; black: quartiles; orange: at most; red: missed; gray: wrong"
+        "CPU time, ours / theirs; black: quartiles; orange: limit; red: missed; gray: wrong"
     )
     figure.savefig(path, dpi=150)
     plt.close(figure)
