@@ -41,7 +41,10 @@ def test_a_cut_circuit_has_the_value_of_the_whole():
         circuits=problem.subcircuits, observables=problem.subobservables, num_samples=np.inf
     )
     backend = QDMIProvider().get_backend("aer", num_qubits=2)
-    isa = {label: backend.pass_manager(1).run(part) for label, part in experiments.items()}
+    isa = {
+        label: backend.pass_manager(1, seed_transpiler=1).run(part)
+        for label, part in experiments.items()
+    }
     sampler = SamplerV2(backend, seed=1)
     values = []
     for _ in range(5):

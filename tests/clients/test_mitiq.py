@@ -94,5 +94,5 @@ def test_extrapolation_on_a_recorded_device_comes_nearer():
 )
 def test_circuits_in_r_are_folded():
     backend, sent = QDMIProvider().get_backend("replay:grid20"), []
-    isa = backend.pass_manager(1, initial_layout=LAYOUT).run(asymmetric())
+    isa = backend.pass_manager(1, seed_transpiler=1, initial_layout=LAYOUT).run(asymmetric())
     zne.execute_with_zne(isa, executor(backend, sent))

@@ -36,7 +36,7 @@ def outcome(backend, prepared):
     circuit = QuantumCircuit(20, 3)
     prepared(circuit)
     circuit.measure(QUBITS, [0, 1, 2])
-    isa = backend.pass_manager(1, initial_layout=range(20)).run(circuit)
+    isa = backend.pass_manager(1, seed_transpiler=1, initial_layout=range(20)).run(circuit)
     return backend.run(isa, shots=SHOTS, seed=5).result().get_counts()
 
 

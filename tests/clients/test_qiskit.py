@@ -43,7 +43,7 @@ def sampled_noise():
 
 def test_their_primitives_over_our_backend_agree_with_ours():
     backend = QDMIProvider().get_backend("replay:grid20")
-    isa = backend.pass_manager(1, initial_layout=[5, 11, 6]).run(registers())
+    isa = backend.pass_manager(1, seed_transpiler=1, initial_layout=[5, 11, 6]).run(registers())
     ours = SamplerV2(backend, seed=2).run([isa], shots=SHOTS).result()[0].data.meas
     theirs = BackendSamplerV2(backend=backend, options={"seed_simulator": 3})
     found = theirs.run([isa], shots=SHOTS).result()[0].data.meas
@@ -61,7 +61,7 @@ def test_their_primitives_over_our_backend_agree_with_ours():
 
 def test_aer_makes_our_noise_from_our_backend():
     backend = QDMIProvider().get_backend("replay:grid20")
-    isa = backend.pass_manager(1, initial_layout=[5, 11, 6]).run(registers())
+    isa = backend.pass_manager(1, seed_transpiler=1, initial_layout=[5, 11, 6]).run(registers())
     ours = backend.run(isa, shots=SHOTS, seed=2).result().get_counts()
     simulator = aer.AerSimulator.from_backend(backend, seed_simulator=3)
     theirs = simulator.run(isa, shots=SHOTS).result().get_counts()

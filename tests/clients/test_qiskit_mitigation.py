@@ -80,7 +80,7 @@ def executed(program, backend, seed):
 
 
 def values_on(backend, *, trex, basis=("rz", "sx", "cz")):
-    isa = backend.pass_manager(1, initial_layout=[2, 1, 0]).run(state())
+    isa = backend.pass_manager(1, seed_transpiler=1, initial_layout=[2, 1, 0]).run(state())
     observables = [SparsePauliOp(label).apply_layout(isa.layout) for label in LABELS]
     # Of `r` its boxes make another gate (below): give them what they write themselves.
     plain = transpile(isa, basis_gates=list(basis), optimization_level=0)

@@ -59,7 +59,7 @@ def test_on_braket(tmp_path, monkeypatch):
         device = QDMIBackend(driver.open("garnet", poll_interval=0.01), name="braket:garnet")
         error, stds = checked(device)
         assert (abs(error) < 5 * stds + 0.03).all()
-        isa = device.pass_manager(1).run(state())
+        isa = device.pass_manager(1, seed_transpiler=1).run(state())
         mitigated = MitigatedEstimator(EstimatorV2(device), ["dd"])
         with pytest.raises(UnsupportedError, match="dd"):
             mitigated.run([(isa, "I" * isa.num_qubits)])

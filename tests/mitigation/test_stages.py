@@ -342,7 +342,7 @@ def test_samples_are_twirled_and_selected():
     circuit.cx(0, 1)
     circuit.x(2)
     circuit.measure([0, 1, 2], [0, 1, 2])
-    isa = device.pass_manager(1).run(circuit)
+    isa = device.pass_manager(1, seed_transpiler=1).run(circuit)
     result = MitigatedSampler(SamplerV2(device, seed=1), [Twirl(8)], seed=2).run([isa], shots=1001)
     counts = result.result()[0].data.c.get_counts()
     assert sum(counts.values()) == 1001

@@ -42,7 +42,7 @@ def test_without_noise_nothing_gets_worse_than_stated(stages):
 def test_readout_errors_go_away_and_the_error_is_stated(method):
     device = backend(readout=READOUT)
     circuit, points = sweep()
-    line = device.pass_manager(1, initial_layout=[0, 1, 2]).run(circuit)
+    line = device.pass_manager(1, seed_transpiler=1, initial_layout=[0, 1, 2]).run(circuit)
     labels = every(3)[1::4]
     wide = [["I" + label] for label in labels]
     exact = exact_of((circuit, [[label] for label in labels], points[:2]))
