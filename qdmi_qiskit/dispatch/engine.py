@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
 import time
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from qdmi_qiskit.dispatch.plan import Plan
-from qdmi_qiskit.dispatch.shards import Shard, State, name_of, state_after_sending, state_of
-from qdmi_qiskit.errors import ConfigError, JobFailedError, UnavailableError
+from qdmi_qiskit.dispatch.rescue import added, rescued
+from qdmi_qiskit.dispatch.shards import Shard, State, name_of, state_of
+from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.parts import tagged
 
 _LOG = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Engine:
         try:
             result = job.result()
         except Exception as error:  # noqa: BLE001 - as above
-            state, found = self._rescued(part, error)
+            state, found = rescued(job, error)
             return self._ended(part, state, error, found)
         return self._arrived(part, result)
 
@@ -212,32 +212,6 @@ class Engine:
             part.final = True  # last: whoever waits may look now
         self._tell()
 
-    @staticmethod
-    def _rescued(part: _Part, error: BaseException) -> tuple[State, dict[int, Any]]:
-        """Return what became of a failed job's missing pubs, and those that are complete.
-
-        Of several device jobs behind one, each may have failed in its own way. What was refused
-        for want of a line was not queued; where one that was not accepted stands beside others
-        that failed, nobody can say which it was, and it counts as unknown.
-        """
-        state = state_after_sending(error)
-        try:
-            if "partial" not in inspect.signature(part.job.result).parameters:
-                return state, {}
-            result = part.job.result(partial=True)
-        except Exception:  # noqa: BLE001 - nothing can be had, or not now
-            return state, {}
-        if isinstance(error, UnavailableError):
-            state = State.FAILED
-        elif state is State.FAILED and not _all_sent(part.job):
-            state = State.UNKNOWN
-        jobs = tuple(result.metadata.get("device_jobs", ()))
-        return state, {
-            index: (found, jobs)
-            for index, found in enumerate(result)
-            if not found.metadata.get("failures") and found.metadata.get("shots") != 0
-        }
-
     def _move(self, lost: Sequence[Shard]) -> None:
         """Ask survivors for what a member failed to do."""
         movable = {State.FAILED} | ({State.UNKNOWN} if self._rules.move_unknown else set())
@@ -262,7 +236,7 @@ class Engine:
                     _LOG.warning("pub %d of job %s stays: %s", shard.pub, self.id, error)
                     continue
                 costs, shard.moved = total, True
-                asked[shard.pub] = _sum(asked[shard.pub], row, samples=self.plan.samples)
+                asked[shard.pub] = added(asked[shard.pub], row, samples=self.plan.samples)
             self._send(asked, turn=1 + max(shard.turn for shard in some))
 
     def _spent(self) -> dict[str, float]:
@@ -360,18 +334,3 @@ class Engine:
         with self._changed:
             while not self.in_final_state():
                 self._pause(end)
-
-
-def _all_sent(job: Any) -> bool:
-    """Return whether the device has every part of one of our jobs; True for those of others."""
-    accepted, progress = getattr(job, "device_job_ids", None), getattr(job, "progress", None)
-    return accepted is None or progress is None or len(accepted) == progress().device_jobs
-
-
-def _sum(one: Any, other: Any, *, samples: bool) -> Any:
-    """Add what is asked twice: shots add, and so do inverse variances."""
-    if samples:
-        return one + other
-    inverse = np.nan_to_num(1 / one**2) + np.nan_to_num(1 / other**2)
-    with np.errstate(divide="ignore"):
-        return np.where(inverse > 0, 1 / np.sqrt(inverse), np.nan)
