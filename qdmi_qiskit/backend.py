@@ -230,7 +230,7 @@ class QDMIBackend(BackendV2):
         """Return what to run for circuits that were compiled some time ago.
 
         Of a circuit that `pass_manager` compiled for another calibration than that of now a warning
-        is given, once; also, at most once an hour, of a device that has another by now. With
+        is given, once; also, at most once a minute, of a device that has another by now. With
         `recompile="on_drift"` the device is asked which calibration holds now, and such circuits
         are compiled anew, at the same level, from the originals; what `is_outdated` then has no
         original in this process, or was changed since it was compiled.

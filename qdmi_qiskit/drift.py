@@ -19,7 +19,7 @@ COMPILED_FOR = "qdmi_calibration"
 BEFORE = "qdmi_calibration_before"
 """In `circuit.metadata`: id of the calibration that it was compiled for at first, if it drifted."""
 
-LOOK_AGAIN = 3600.0
+LOOK_AGAIN = 60.0
 """Seconds after which a backend that runs something asks for the calibration that holds by then."""
 
 

@@ -66,7 +66,7 @@ class CalibrationWatch:
 
         Args:
             backend: Where they are to run. With `recompile="on_drift"` its device is asked
-                which calibration holds now; else at most once an hour, for a warning.
+                which calibration holds now; else at most once a minute, for a warning.
             circuits: As the user has them.
             take: Makes a newer snapshot the backend's own.
         """
