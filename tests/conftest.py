@@ -1,4 +1,5 @@
-"""What holds for every test: the same examples each time, and no journal in anybody's home.
+"""What holds for every test: the same examples each time, no journal in anybody's home, no secret
+in any file that is left behind.
 
 What a test records as `table` is printed at the end of the run.
 
@@ -12,6 +13,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.dummies import left_behind
+
 # Two runs of one commit agree; what exploring finds becomes an example of its own.
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("explore", max_examples=1000)
@@ -24,6 +27,7 @@ def _journal_of_the_session(tmp_path_factory):
         folder = tmp_path_factory.mktemp("journal")
         patch.setenv("QDMI_JOURNAL", os.environ.get("QDMI_JOURNAL") or str(folder / "runs.sqlite"))
         yield
+    assert left_behind(tmp_path_factory.getbasetemp()) == []
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -26,11 +26,8 @@ pytest.importorskip("iqm.station_control")
 from qdmi_qiskit.testing.braket_service import BraketService
 from qdmi_qiskit.testing.braket_service.service import ACCOUNT
 from qdmi_qiskit.testing.iqm_server import IQMServer, write_tokens_file
+from tests.dummies import KEY, PASSWORD, SESSION, SIGNATURE, files, holding, left_behind
 
-KEY = "dummy+aws/secret+key+b41f0c77"
-SESSION = "dummy+session/token+5e0d2a91=="
-PASSWORD = "dummy-password-77aa10fe"  # noqa: S105 - a dummy
-SIGNATURE = "dummy0signature0c0ffee0c0ffee0c0ffee"
 URL = (
     "https://bucket.s3.amazonaws.com/results.json?X-Amz-Algorithm=AWS4-HMAC-SHA256"
     f"&X-Amz-Credential=AKIADUMMY%2F20261121&X-Amz-Security-Token={quote(SESSION, safe='')}"
@@ -71,49 +68,6 @@ def echo():
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
-
-
-def spellings(secret):
-    """Return a secret as it is, quoted, escaped, and in base64."""
-    text = secret.encode()
-    coded = [base64.b64encode(b"x" * shift + text)[4 * bool(shift) : -4] for shift in range(3)]
-    return {text, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode(), *coded}
-
-
-def unpacked(content):
-    """Return bytes, and whatever is compressed in them."""
-    found = [content]
-    for start in (b"\x1f\x8b", b"\x78\x9c", b"\x78\x01", b"\x78\xda"):
-        place = content.find(start)
-        while place >= 0 and len(found) < 500:
-            try:
-                gz = start == b"\x1f\x8b"
-                found.append(zlib.decompressobj(31 if gz else 15).decompress(content[place:]))
-            except zlib.error:
-                pass
-            place = content.find(start, place + 1)
-    return found
-
-
-def holding(artefacts, secrets):
-    """Return which artefacts hold which secret, with what is before it."""
-    found = []
-    for name, content in artefacts.items():
-        for each in unpacked(content):
-            for label, secret in secrets.items():
-                for spelling in spellings(secret):
-                    place = each.find(spelling)
-                    if place >= 0:
-                        found.append((name, label, each[max(place - 300, 0) : place]))
-    return found
-
-
-def files(folder, but=()):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path not in but
-    }
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +152,9 @@ def artefacts(tmp_path_factory, echo):
         token = json.loads(tokens.read_text())["access_token"]
         secrets = {"token": server.token, "token of the file": token, "key": KEY}
         secrets |= {"session token": SESSION, "password": PASSWORD, "signature": SIGNATURE}
-        written = files(home, but={home / "bad.toml"})
+        for told in (home / "bad.toml", spaces):  # the user's own
+            told.unlink()
+        written = files(home)
     return home, said, written, secrets
 
 
@@ -210,6 +166,18 @@ def test_the_search_finds_what_there_is():
         for shift in range(3):
             assert holding({"a": base64.b64encode(b"y" * shift + SESSION.encode())}, secret)
     assert not holding({"a": b"nothing here"}, secret)
+
+
+def test_a_secret_that_a_test_leaves_behind_is_seen(tmp_path):
+    place = tmp_path / "a" / "runs.sqlite"
+    place.parent.mkdir()
+    place.write_bytes(b"SQLite" + zlib.compress(b"see loopback.eyJleHAi"))
+    assert [found[:2] for found in left_behind(tmp_path)] == [
+        ("a/runs.sqlite", "token of the IQM server")
+    ]
+    place.unlink()
+    (tmp_path / "tokens.json").write_text("loopback.eyJleHAi")
+    assert left_behind(tmp_path) == []
 
 
 def test_enough_was_done_to_be_searched(artefacts):
