@@ -63,9 +63,10 @@ def _reap() -> None:
     pause = 0.01
     while True:
         with suppress(queue.Empty):
-            while True:
-                waiting.append(_unwanted.get(timeout=pause if waiting else None))
-                pause = 0.01
+            waiting.append(_unwanted.get(timeout=pause if waiting else None))
+            pause = 0.01
+            # Not until it is empty: more may come all the time.
+            waiting += [_unwanted.get_nowait() for _ in range(_unwanted.qsize())]
         waiting = [each for each in waiting if not each.let_go()]
         pause = min(2 * pause, 5.0)
 
