@@ -314,7 +314,11 @@ def test_jobs_run_from_several_threads():
 # The provider -----------------------------------------------------------------------------------
 
 
-def test_a_job_is_found_by_its_id_while_somebody_holds_it(unconfigured):
+@pytest.mark.parametrize("journal", ["off", "runs.sqlite"])
+def test_a_job_is_found_by_its_id_while_somebody_holds_it(
+    unconfigured, tmp_path, monkeypatch, journal
+):
+    monkeypatch.setenv("QDMI_JOURNAL", "off" if journal == "off" else str(tmp_path / journal))
     provider = QDMIProvider()
     job = provider.get_backend("aer").run(measured(), shots=2)
     sampled = SamplerV2(AER).run([measured()])

@@ -88,7 +88,8 @@ class Journal(Calibrations, Bounded):
             if not found:
                 raise ConfigError(
                     f"no job {prefix!r} in {self.path}: check the id; `qdmi jobs` lists what "
-                    "there is"
+                    "there is (a job of a device whose runs are not kept, such as a simulator, is "
+                    "known to its process alone: keep the job object)"
                 )
             return job_row(connection, found[0])
 
