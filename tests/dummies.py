@@ -71,4 +71,5 @@ ALL = {
 
 def left_behind(folder):
     """Return which files below a folder hold a secret, those left out that exist to hold one."""
-    return holding(files(folder, but=set(folder.rglob("tokens*.json"))), ALL)
+    kept = {*folder.rglob("tokens*.json"), *folder.rglob("credentials")}
+    return holding(files(folder, but=kept), ALL)

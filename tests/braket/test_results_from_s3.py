@@ -21,8 +21,8 @@ def test_executables_are_read_at_once(service):
 def test_credentials_are_those_of_the_profile(service, tmp_path, monkeypatch):
     """S3 is asked as the task was sent, not as the environment would have it."""
     lines = ["[lab]", *(f"{name.lower()} = {value}" for name, value in KEYS.items())]
-    (tmp_path / "keys").write_text("\n".join(lines))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    (tmp_path / "credentials").write_text("\n".join(lines))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     for name in KEYS:
         monkeypatch.delenv(name)
     device = backend("garnet", profile="lab")
