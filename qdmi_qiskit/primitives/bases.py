@@ -42,7 +42,8 @@ class BasisChanges:
         whole: QuantumCircuit = circuit.copy()
         whole.add_register(register)
         qubits, known = whole.qubits, self._known_of(circuit)
-        # Everything is checked already, and _append is 10 times cheaper than append.
+        # Everything is checked already, and _append is 10 times cheaper than append. What we
+        # append is, like standard gates, no control flow and without parameters of the circuit.
         for j, key in enumerate(
             zip(basis.qubits.tolist(), basis.x.tolist(), basis.z.tolist(), strict=True)
         ):
@@ -55,7 +56,7 @@ class BasisChanges:
                 steps.append(CircuitInstruction(_MEASURE, qubit, (register[j],)))
                 known[width, j, *key] = steps
             for step in steps:
-                whole._append(step)  # noqa: SLF001
+                whole._append(step, _standard_gate=True)  # noqa: SLF001
         return whole
 
     def _known_of(self, circuit: QuantumCircuit) -> _Steps:
