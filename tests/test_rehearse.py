@@ -71,6 +71,7 @@ def test_a_script_runs_on_braket_without_an_account(environment, name):
     assert name.split("-")[0] in ran.stdout.lower()
 
 
+@pytest.mark.slow
 @braket
 def test_a_profile_with_an_endpoint_of_its_own_is_led_to_the_rehearsal(environment, tmp_path):
     (tmp_path / "config.toml").write_text(
@@ -102,7 +103,14 @@ def test_the_command_of_the_readme(environment):
 
 
 @iqm
-@pytest.mark.parametrize("profile", ["iqm:garnet", "lab", "filed"])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "iqm:garnet",
+        pytest.param("lab", marks=pytest.mark.slow),
+        pytest.param("filed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_script_runs_on_iqm_without_an_account(environment, tmp_path, profile):
     """A profile that names a server of its own is led to the rehearsal all the same."""
     (tmp_path / "config.toml").write_text(
