@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from qdmi_qiskit.detour import cost, is_better
 from qdmi_qiskit.devices.iqm.architecture import Architecture, Detour, Locus
 from qdmi_qiskit.devices.iqm.observations import Observations, probability
 from qdmi_qiskit.model import (
@@ -135,25 +136,16 @@ def _pairs(architecture: Architecture, index: Mapping[str, int], known: Observat
         pair = index[first], index[second]
         if pair not in real:
             figures = _fictional(detour, architecture, known)
-            if pair not in places or _better(figures, places[pair]):
+            if pair not in places or is_better(figures, places[pair]):
                 places[pair] = figures
     return places
 
 
 def _fictional(detour: Detour, architecture: Architecture, known: Observations) -> Figures:
-    """Return what MOVE, CZ, MOVE cost. Source: arXiv:2503.10903."""
+    """Return what MOVE, CZ, MOVE cost."""
     cz = figures_of("cz", detour.gate, architecture, known)
     move = figures_of("move", detour.move, architecture, known)
-    fidelity = duration = None
-    if cz.fidelity is not None and move.fidelity is not None:
-        fidelity = move.fidelity**2 * cz.fidelity
-    if cz.duration is not None and move.duration is not None:
-        duration = 2 * move.duration + cz.duration
-    return Figures(duration, fidelity)
-
-
-def _better(new: Figures, old: Figures) -> bool:
-    return new.fidelity is not None and (old.fidelity is None or new.fidelity > old.fidelity)
+    return cost(cz, move)
 
 
 def figures_of(gate: str, locus: Locus, architecture: Architecture, known: Observations) -> Figures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from qdmi_qiskit.detour import cost, is_better
 from qdmi_qiskit.devices.native.facts import RawOperation
 from qdmi_qiskit.model import Figures, Operation
 
@@ -38,10 +39,10 @@ def with_detours(
             second, by = _parted(other, index)
             if resonator is None or by != resonator or second == first:
                 continue
-            detour = _cost(cz, move)
+            detour = cost(cz, move)
             a, b = index[first], index[second]
             for pair in ((a, b), (b, a)):
-                if pair not in found or _better(detour, found[pair]):
+                if pair not in found or is_better(detour, found[pair]):
                     found[pair] = detour
     if not found:
         return list(operations)
@@ -55,16 +56,3 @@ def _parted(place: Place, index: Mapping[int, int]) -> tuple[int, int | None]:
     qubits = [site for site in place if site in index]
     others = [site for site in place if site not in index]
     return (qubits[0], others[0]) if len(qubits) == len(others) == 1 else (place[0], None)
-
-
-def _cost(cz: Figures, move: Figures) -> Figures:
-    fidelity = duration = None
-    if cz.fidelity is not None and move.fidelity is not None:
-        fidelity = move.fidelity**2 * cz.fidelity
-    if cz.duration is not None and move.duration is not None:
-        duration = 2 * move.duration + cz.duration
-    return Figures(duration, fidelity)
-
-
-def _better(new: Figures, old: Figures) -> bool:
-    return new.fidelity is not None and (old.fidelity is None or new.fidelity > old.fidelity)
