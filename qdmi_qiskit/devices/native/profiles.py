@@ -102,6 +102,11 @@ _BRAKET = {
     "xx": "rxx",
     "yy": "ryy",
     "zz": "rzz",
+    # IonQ's machines, in capitals; angles are radians at Braket.
+    "GPI": "gpi_rad",
+    "GPI2": "gpi2_rad",
+    "MS": "ms_rad",
+    "ZZ": "rzz",
 }
 _CONFIG = (SessionParameter.CUSTOM1, SessionParameter.CUSTOM2)
 

@@ -10,7 +10,7 @@ from typing import Any
 from qdmi_qiskit.devices.native.detours import with_detours
 from qdmi_qiskit.devices.native.facts import RawDevice, RawOperation, RawSite
 from qdmi_qiskit.devices.native.profiles import GATES, Profile
-from qdmi_qiskit.devices.native.standard import CONTROL_FLOW, STANDARD, VARIADIC
+from qdmi_qiskit.devices.native.standard import CONTROL_FLOW, KNOWN, VARIADIC
 from qdmi_qiskit.errors import UnsupportedError
 from qdmi_qiskit.model import Calibration, Capabilities, DeviceSpec, Figures, Operation, Site
 
@@ -128,10 +128,10 @@ def _expressible(name: str, operation: RawOperation) -> bool:
         return True
     if name in CONTROL_FLOW:
         return False
-    standard = STANDARD.get(name)
-    size, angles = operation.values.get("qubitsnum"), operation.values.get("parametersnum", 0)
-    if standard is not None:
-        fits = (size is None or standard.num_qubits == size) and len(standard.parameters) == angles
+    standard = KNOWN.get(name)
+    size, angles = operation.values.get("qubitsnum"), operation.values.get("parametersnum")
+    if standard is not None:  # a library need not say how many qubits and angles a known gate has
+        fits = size in (None, standard.num_qubits) and angles in (None, len(standard.parameters))
         return fits or name in ("measure", "reset", "delay")
     return size is not None and size >= 1 and not operation.values.get("iszoned")
 
@@ -143,7 +143,7 @@ def _operation(
     index: Mapping[int, int],
     scale: float | None,
 ) -> Operation | None:
-    standard = STANDARD.get(name)
+    standard = KNOWN.get(name)
     if name in VARIADIC or name in _WRITTEN:
         return Operation(name, None)
     size = standard.num_qubits if standard is not None else operation.values["qubitsnum"]

@@ -57,6 +57,18 @@ STANDARD: Mapping[str, Standard] = MappingProxyType(
 )
 """By name; with `measure`, `reset` and `delay`."""
 
+NATIVE: Mapping[str, Standard] = MappingProxyType(
+    {
+        "gpi_rad": Standard(1, ("phi",)),
+        "gpi2_rad": Standard(1, ("phi",)),
+        "ms_rad": Standard(2, ("phi0", "phi1", "theta")),
+    }
+)
+"""IonQ's gates, as our own vocabulary has them."""
+
+KNOWN: Mapping[str, Standard] = MappingProxyType({**STANDARD, **NATIVE})
+"""All that a library need not describe."""
+
 VARIADIC = frozenset({"mcx", "mcphase"})
 """Standard classes of gates on any number of qubits, which the tables of Qiskit leave out."""
 
