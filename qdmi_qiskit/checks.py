@@ -20,6 +20,21 @@ def checked_shots(shots: Any) -> int:
     return int(shots)
 
 
+def checked_precision(precision: Any, name: str) -> None:
+    """Check that `precision` is a finite number of at least 0; `name` is what the user calls it.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(precision, bool) or not isinstance(precision, int | float | np.floating):
+        raise ConfigError(f"{name}={precision!r}: wanted a number of at least 0, such as 0.01")
+    if not 0 <= precision < np.inf:
+        raise ConfigError(
+            f"{name}={precision!r}: wanted a standard error greater than 0 (the smaller, the more "
+            "shots), or 0 for exact values"
+        )
+
+
 def checked_seed(seed: Any) -> int | None:
     """Return `seed` if it is None or a whole number of at least 0 below 2**63.
 

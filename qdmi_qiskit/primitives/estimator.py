@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
@@ -16,26 +15,27 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 
 from qdmi_qiskit.adopt import adopted
 from qdmi_qiskit.backend import QDMIBackend
+from qdmi_qiskit.checks import checked_precision
 from qdmi_qiskit.errors import ConfigError
-from qdmi_qiskit.forecast import Considered, Estimate, forecast
-from qdmi_qiskit.formats import Compiled, encoder
-from qdmi_qiskit.journal import Ledger, Stage
-from qdmi_qiskit.model import Basis, DeviceSpec, Shots, Values
-from qdmi_qiskit.plan import Request
-from qdmi_qiskit.primitives.allot import Share, bounded, pilot
+from qdmi_qiskit.forecast import Estimate, forecast
+from qdmi_qiskit.formats import encoder
+from qdmi_qiskit.journal import Ledger
+from qdmi_qiskit.model import DeviceSpec, Values
+from qdmi_qiskit.primitives.allot import bounded, pilot
 from qdmi_qiskit.primitives.around import around
 from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.commuting import commuting
-from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, learned, need_of
+from qdmi_qiskit.primitives.estimates import Plan, computed, estimated, need_of
 from qdmi_qiskit.primitives.job import PrimitiveJob
 from qdmi_qiskit.primitives.moved import moved
 from qdmi_qiskit.primitives.observables import Group, Observables, collect, grouped
 from qdmi_qiskit.primitives.options import EstimatorOptions, options_from
 from qdmi_qiskit.primitives.pubs import KnownPub, coerced, note_drift, points_of
 from qdmi_qiskit.primitives.records import Begun, saved, taken_up
+from qdmi_qiskit.primitives.stages import Stages, at_most
 from qdmi_qiskit.primitives.worth import Tables
-from qdmi_qiskit.run import Run, seeds, start
-from qdmi_qiskit.work import Both, Computation, Looked, Staged, Work
+from qdmi_qiskit.run import seeds
+from qdmi_qiskit.work import Both, Computation, Work
 
 _REMEMBERED = 64  # groupings of observables
 
@@ -72,7 +72,7 @@ class EstimatorV2(BaseEstimatorV2):
         self._bases = BasisChanges(self._device.target, self._device.isa)
         self.mitigation = self._device.mitigation
         self._around: Any = None
-        _checked_precision(self._options.default_precision, "default_precision")
+        checked_precision(self._options.default_precision, "default_precision")
 
     @property
     def backend(self) -> Any:
@@ -111,7 +111,7 @@ class EstimatorV2(BaseEstimatorV2):
             RejectedError: A circuit is not ISA.
         """
         default = self._options.default_precision if precision is None else precision
-        _checked_precision(default, "precision")
+        checked_precision(default, "precision")
         if self.mitigation:
             if self._around is None:
                 seed = self._options.chosen_seed()
@@ -155,19 +155,7 @@ class EstimatorV2(BaseEstimatorV2):
         whole = [_coerced(pub, index, default) for index, pub in enumerate(pubs)]
         plans = [self._planned(pub) for pub in whole]
         device = self._device
-        return forecast(device.spec, device.target, self._at_most(plans), at_most=True)
-
-    def _at_most(self, plans: Sequence[Plan]) -> list[Request[QuantumCircuit]]:
-        """Return requests that no state of the device makes more of; none is to be sent."""
-        found = []
-        for plan in plans:
-            values = points_of(plan.pub)
-            for share in [*plan.pilot, *plan.safe]:
-                basis = share.group.basis
-                width = plan.circuit.num_clbits + len(basis.qubits)
-                rows = values[share.points]
-                found.append(Request(plan.circuit, rows, share.shots, width, basis=basis))
-        return found
+        return forecast(device.spec, device.target, at_most(plans), at_most=True)
 
     def _current(self, pubs: list[EstimatorPub]) -> list[EstimatorPub]:
         circuits = [pub.circuit for pub in pubs]
@@ -187,7 +175,7 @@ class EstimatorV2(BaseEstimatorV2):
         exact = [plan for plan in plans if plan.pub.precision == 0]
         parts: list[Work[Any]] = []
         if len(exact) < len(plans):
-            parts.append(self._sampled(plans, call, ledger))
+            parts.append(self._stages(plans, call, ledger).begin())
         if exact:
             wanted = [(plan, points_of(plan.pub)) for plan in exact]
             parts.append(Computation(partial(self._computed, wanted)))
@@ -224,68 +212,10 @@ class EstimatorV2(BaseEstimatorV2):
             self._groups[key] = groups
         return groups
 
-    def _sampled(
-        self, plans: Sequence[Plan], call: int, ledger: Ledger | None
-    ) -> Work[tuple[tuple[Shots, ...], tuple[Shots, ...]]]:
-        """Start the pilots, and with them whatever needs none; the rest follows by itself."""
+    def _stages(self, plans: Sequence[Plan], call: int, ledger: Ledger | None) -> Stages:
         seed = self._options.chosen_seed()
         stream = None if seed is None else seeds(seed, call=call)
-        measured = _Remembered(self._bases.measured, self._device.compiled)
-        piloted = any(plan.pilot for plan in plans)
-        if piloted and (ledger is None or ledger.intent is None):
-            most = Considered(self._device.spec, partial(self._at_most, plans))
-            self._device.session.admit(most, asks=True)
-        stage = None if ledger is None else ledger.stage(0, last=not piloted)
-        first = self._started(plans, [plan.first for plan in plans], stream, measured, stage)
-        if not piloted:
-            return Staged(first, None)
-        following = partial(self._refined, plans, stream, measured, ledger)
-        if ledger is not None and not ledger.sends:
-            return Looked(first, following)
-        return Staged(first, following, abandons=ledger is not None and not ledger.lost)
-
-    def _refined(
-        self,
-        plans: Sequence[Plan],
-        stream: Iterator[int] | None,
-        measured: _Remembered,
-        ledger: Ledger | None,
-        outcomes: tuple[Shots, ...],
-    ) -> Run:
-        rest = iter(outcomes)
-        for plan in plans:
-            seen = [next(rest) for _ in plan.first]
-            if plan.pilot:
-                plan.final.extend(learned(plan, seen))
-        stage = None if ledger is None else ledger.stage(1, last=True)
-        return self._started(plans, [plan.final for plan in plans], stream, measured, stage)
-
-    def _started(
-        self,
-        plans: Sequence[Plan],
-        shares: Sequence[Sequence[Share]],
-        stream: Iterator[int] | None,
-        measured: _Remembered,
-        stage: Stage | None,
-    ) -> Run:
-        requests = []
-        for plan, some in zip(plans, shares, strict=True):
-            circuit, values = plan.circuit, points_of(plan.pub)
-            for share in some:
-                rows = values if len(share.points) == len(values) else values[share.points]
-                basis = share.group.basis
-                width = circuit.num_clbits + len(basis.qubits)
-                turned = measured.turned(circuit, share.group, plan.observables)
-                requests.append(Request(turned, rows, share.shots, width, basis=basis))
-        return start(
-            self._device.session,
-            self._device.spec,
-            requests,
-            seeds=stream,
-            measured=measured,
-            stage=stage,
-            compiled=self._device.compiled,
-        )
+        return Stages(self._device, plans, self._bases.measured, stream, ledger)
 
     def _computed(self, plans: Sequence[tuple[Plan, Values]]) -> list[Values]:
         session, formats = self._device.session, self._device.spec.capabilities.formats
@@ -318,45 +248,6 @@ def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> Primiti
     return taken_up(ledger, opened, pub_of, begun)
 
 
-class _Remembered:
-    """The measured circuits of one call: both stages use the same, and so do later calls."""
-
-    def __init__(
-        self, measured: Callable[[QuantumCircuit, Basis], QuantumCircuit], compiled: Compiled
-    ) -> None:
-        self._measured, self._compiled = measured, compiled
-        self._found: dict[tuple[int, int], QuantumCircuit] = {}
-
-    def turned(
-        self, circuit: QuantumCircuit, group: Group, observables: Observables
-    ) -> QuantumCircuit:
-        """Return the circuit followed by the one that makes a group of terms diagonal."""
-        if group.turn is None:
-            return circuit
-        key = id(circuit), id(group)
-        if key not in self._found:
-            x, z = observables.x[group.terms], observables.z[group.terms]
-            make = partial(_followed, circuit, group.turn)
-            content = "turned", x.tobytes(), z.tobytes()  # the same for every estimator
-            self._found[key] = self._compiled.product(circuit, content, make)
-        return self._found[key]
-
-    def __call__(self, circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
-        key = id(circuit), id(basis)  # the plans hold both for as long as this lives
-        if key not in self._found:
-            content = (basis.qubits.tobytes(), basis.x.tobytes(), basis.z.tobytes())
-            self._found[key] = self._compiled.product(
-                circuit, content, lambda: self._measured(circuit, basis)
-            )
-        return self._found[key]
-
-
-def _followed(circuit: QuantumCircuit, turn: QuantumCircuit) -> QuantumCircuit:
-    whole: QuantumCircuit = circuit.copy()
-    whole.compose(turn, range(circuit.num_qubits), inplace=True, copy=False)
-    return whole
-
-
 def _result(
     parts: Sequence[Any], *, plans: Sequence[Plan], spec: DeviceSpec, partial: bool
 ) -> list[PubResult]:
@@ -379,18 +270,8 @@ def _result(
 
 def _coerced(pub: EstimatorPubLike, index: int, precision: float) -> EstimatorPub:
     if isinstance(pub, tuple | list) and len(pub) > 3 and pub[3] is not None:
-        _checked_precision(pub[3], "precision")
+        checked_precision(pub[3], "precision")
     wanted = "(circuit, observables, values, precision)"
     found = coerced(KnownPub.coerce, pub, precision, index=index, wanted=wanted)
-    _checked_precision(found.precision, "precision")
+    checked_precision(found.precision, "precision")
     return found
-
-
-def _checked_precision(precision: Any, name: str) -> None:
-    if isinstance(precision, bool) or not isinstance(precision, int | float | np.floating):
-        raise ConfigError(f"{name}={precision!r}: wanted a number of at least 0, such as 0.01")
-    if not 0 <= precision < np.inf:
-        raise ConfigError(
-            f"{name}={precision!r}: wanted a standard error greater than 0 (the smaller, the more "
-            "shots), or 0 for exact values"
-        )
