@@ -103,6 +103,14 @@ def test_only_the_owner_may_read_it(path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_folder_that_is_named_by_mistake_stays_open(path):
+    path.mkdir(parents=True)
+    path.chmod(0o755)
+    with pytest.raises(JournalError, match="cannot be used"):
+        Journal(path).rows()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
 # What it keeps.
 
 
