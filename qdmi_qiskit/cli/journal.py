@@ -70,7 +70,7 @@ def jobs(
         display.print_json([_document(row) for row in found])
         return
     if not found:
-        click.echo("no such jobs in the journal")
+        click.echo(f"no such jobs{_looked_in(settings)}")
         return
     rows = [
         [
@@ -86,6 +86,18 @@ def jobs(
     ]
     columns = ["job", "begun", "backend", "kind", "state", "results", "tags"]
     display.table(columns, rows, right=(5,))
+
+
+def _looked_in(settings: Settings) -> str:
+    """Return which journal was read: one that is off or not there explains an empty list."""
+    from qdmi_qiskit import config
+    from qdmi_qiskit.journal import place
+
+    setting = config.journal(settings.config)
+    path = place(None if setting is None else setting.value)
+    if path is None:
+        return ": the journal is off ($QDMI_JOURNAL, or journal in the configuration)"
+    return f" in {path}" if path.exists() else f": there is no journal {path} yet"
 
 
 def _document(row: Any) -> dict[str, Any]:
@@ -168,7 +180,10 @@ def result(
     with display.working("waiting"):
         found = job.result(timeout, partial=partial)
     if npz is not None:
-        outcome.write_npz(npz, found)
+        try:
+            outcome.write_npz(npz, found)
+        except OSError as error:  # a file of the user's choice: say which, as click does
+            raise click.FileError(npz, error.strerror or str(error)) from None
         click.echo(npz)
     elif as_json:
         display.print_json(outcome.document(job, found), indent=None)

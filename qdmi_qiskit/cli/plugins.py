@@ -12,6 +12,9 @@ _REQUIREMENT = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]"
 )
 
+_NOT_NEEDED = {("qdmi-qiskit", "slurm")}
+"""Extras with the name of a scheme whose devices open without them (submitit: `executor` alone)."""
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -58,6 +61,8 @@ def plugins() -> list[Plugin]:
 def _plugin(point: metadata.EntryPoint) -> Plugin:
     if point.dist is None:
         return Plugin(point.name, "unknown")
+    if (point.dist.name, point.name) in _NOT_NEEDED:
+        return Plugin(point.name, point.dist.name)
     extra, requires = "", []
     for line in point.dist.requires or ():
         match = _REQUIREMENT.match(line)

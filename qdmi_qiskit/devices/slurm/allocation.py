@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 WORKER = "qdmi_qiskit.worker"
 _NEWS = ("Unable to contact", "Socket timed out", "Zero Bytes", "Connection refused")
+_NO_CLUSTER = "Could not establish a configuration source"
 
 
 class Allocation:
@@ -237,6 +238,11 @@ class Allocation:
         refused = "Unable to allocate resources" in said or "qdmi: " in said
         if refused and not any(news in said for news in _NEWS):
             return ConfigError(f"Slurm refuses the allocation: {said}")
+        if _NO_CLUSTER in said:
+            return UnavailableError(
+                f"this machine belongs to no Slurm cluster ({said}): go to a login node, or set "
+                "SLURM_CONF; `qdmi slurm doctor` examines it"
+            )
         return self.loss()
 
     def _where(self) -> str:
