@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import os
 
+# Before NumPy and Aer come: two workers of several threads each are slower than of one, and Aer's
+# shots of one seed depend on the number of threads, which would be that of the machine's cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from qdmi_qiskit.model import Capabilities, DeviceSpec, JobStatus, Operation, Sh
 from tests.references import random_state, random_sum
 
 ESTIMATES = 2000
+SLOW = pytest.mark.slow  # all but one of each kind
 
 
 class Drawn(Job):
@@ -187,7 +189,7 @@ def near(state, angle, rng):
     return Statevector(whole)
 
 
-@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("mixed", [True, pytest.param(False, marks=SLOW)])
 def test_points_that_need_fewer_shots_take_fewer_and_stay_calibrated(mixed):
     """From the ground state, which few shots tell, to states in which terms vary fully."""
     operator, state = molecule("H2")
@@ -229,9 +231,13 @@ def check(z, stds, precision):
     assert np.sqrt(np.mean(stds**2)) <= 1.1 * precision
 
 
-@pytest.mark.parametrize("precision", [0.03, 1 / 64])
-@pytest.mark.parametrize("grouping", ["qubit_wise", "commuting"])
-@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize(
+    ("noise", "grouping", "precision"),
+    [
+        pytest.param(*each, marks=() if each == ("noisy", "qubit_wise", 1 / 64) else SLOW)
+        for each in product(NOISE, ["qubit_wise", "commuting"], [0.03, 1 / 64])
+    ],
+)
 def test_errors_of_the_energy_of_h2_are_calibrated(noise, grouping, precision):
     operator, state = molecule("H2")
     options = NOISE[noise] if grouping == "qubit_wise" or noise == "ideal" else {"mix": 0.04}
@@ -241,8 +247,13 @@ def test_errors_of_the_energy_of_h2_are_calibrated(noise, grouping, precision):
     check(z, stds, precision)
 
 
-@pytest.mark.parametrize("allocation", ["variance", "coefficients", "uniform"])
-@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize(
+    ("noise", "allocation"),
+    [
+        pytest.param(*each, marks=() if each == ("noisy", "variance") else SLOW)
+        for each in product(NOISE, ["variance", "coefficients", "uniform"])
+    ],
+)
 def test_errors_of_random_sums_are_calibrated(noise, allocation):
     rng = np.random.default_rng(5)
     states = {str(k): Statevector(random_state(rng, 4, 0)) for k in range(100)}

@@ -45,6 +45,7 @@ def test_qsci_runs_by_name_and_beats_its_control():
     assert abs(vqe["error_mha"]) < 6 * vqe["standard_error_mha"]
 
 
+@pytest.mark.slow
 def test_qsci_prints_a_table_for_the_small_molecule():
     ran = run("qsci.py", "--molecule", "h2", "--bond", "1", "--shots", "500", "--determinants", "4")
     assert ran.returncode == 0, ran.stderr
@@ -64,6 +65,7 @@ def test_vqe_finds_the_ground_state_from_hartree_fock():
     assert vqe["error_mha"] < report["hf"]["error_mha"] / 2
 
 
+@pytest.mark.slow
 def test_vqe_previews_what_it_takes_and_ends():
     ran = run("vqe.py", "--preview", "--method", "SLSQP", "--maxiter", "5")
     assert ran.returncode == 0, ran.stderr
@@ -71,6 +73,7 @@ def test_vqe_previews_what_it_takes_and_ends():
     assert "Hartree-Fock" not in ran.stdout
 
 
+@pytest.mark.slow
 def test_vqe_goes_on_from_its_record(tmp_path):
     arguments = ["--record", str(tmp_path / "h2.jsonl"), "--maxiter", "4", "--json"]
     first, again = (json.loads(run("vqe.py", *arguments).stdout)["vqe"] for _ in range(2))
@@ -82,6 +85,7 @@ def test_vqe_goes_on_from_its_record(tmp_path):
     assert "Traceback" not in other.stderr
 
 
+@pytest.mark.slow
 def test_vqe_prints_a_table():
     ran = run("vqe.py", "--maxiter", "0")
     assert ran.returncode == 0, ran.stderr
@@ -93,11 +97,11 @@ def test_vqe_prints_a_table():
     ("arguments", "words"),
     [
         (["--backend", "no-such-device"], "--backend no-such-device"),
-        (["--maxiter", "2"], "at least 3"),
-        (["--maxiter", "-1"], "at least 0"),
-        (["--bond", "0"], "above 0"),
-        (["--precision", "nan"], "at least 0"),
-        (["--molecule", "caffeine"], "invalid choice"),
+        pytest.param(["--maxiter", "2"], "at least 3", marks=pytest.mark.slow),
+        pytest.param(["--maxiter", "-1"], "at least 0", marks=pytest.mark.slow),
+        pytest.param(["--bond", "0"], "above 0", marks=pytest.mark.slow),
+        pytest.param(["--precision", "nan"], "at least 0", marks=pytest.mark.slow),
+        pytest.param(["--molecule", "caffeine"], "invalid choice", marks=pytest.mark.slow),
     ],
 )
 def test_bad_arguments_end_with_a_sentence(arguments, words):
@@ -107,14 +111,22 @@ def test_bad_arguments_end_with_a_sentence(arguments, words):
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 def test_more_determinants_than_the_sector_are_refused():
     ran = run("qsci.py", "--molecule", "h2", "--determinants", "5")
     assert ran.returncode == 2
     assert "the sector has 4" in ran.stderr
 
 
-@pytest.mark.parametrize("script", ["vqe.py", "qsci.py"])
-@pytest.mark.parametrize("package", ["pyscf", "qiskit_nature"])
+@pytest.mark.parametrize(
+    ("package", "script"),
+    [
+        ("pyscf", "qsci.py"),
+        pytest.param("pyscf", "vqe.py", marks=pytest.mark.slow),
+        pytest.param("qiskit_nature", "qsci.py", marks=pytest.mark.slow),
+        pytest.param("qiskit_nature", "vqe.py", marks=pytest.mark.slow),
+    ],
+)
 def test_a_missing_extra_is_named(script, package):
     code = (
         f"import runpy, sys; sys.modules[{package!r}] = None; "

@@ -132,9 +132,21 @@ def test_deterministic_circuits_equal_the_reference_and_aer_itself(circuit):
     assert_registers(circuit, data, {word: 7})
 
 
+@settings(CIRCUITS, max_examples=25)
+@given(circuits(deterministic=False), st.integers(0, 2**31))
+def test_some_random_circuits_follow_the_reference(circuit, seed):
+    assert_follows(circuit, seed)
+
+
+@pytest.mark.slow
 @CIRCUITS
 @given(circuits(deterministic=False), st.integers(0, 2**31))
 def test_random_circuits_follow_the_reference(circuit, seed):
+    assert_follows(circuit, seed)
+
+
+def assert_follows(circuit: QuantumCircuit, seed: int) -> None:
+    """Outcomes of one shot at a time, of sampled states and of the sampler follow the reference."""
     wanted = distribution(circuit)
     ours = AER.run(circuit, shots=SHOTS, seed=seed, memory=True).result()
     values, numbers = np.unique(words(ours), return_counts=True)

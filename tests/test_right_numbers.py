@@ -32,9 +32,17 @@ def estimates(backend, allocation, precision, *, seed):
     return evs, stds, np.ravel(wanted), result
 
 
-@pytest.mark.parametrize("device", ["aer", "line"])
 @pytest.mark.parametrize(
-    ("allocation", "precision"), [("coefficients", 0.03), ("variance", 0.03), ("variance", 0.01)]
+    ("allocation", "precision", "device"),
+    [
+        pytest.param(*setting, device, marks=() if device == only else pytest.mark.slow)
+        for setting, only in {
+            ("coefficients", 0.03): "",
+            ("variance", 0.03): "line",
+            ("variance", 0.01): "",
+        }.items()
+        for device in ("aer", "line")
+    ],
 )
 def test_errors_are_calibrated_and_precision_is_met(device, allocation, precision):
     options = {} if device == "aer" else {"noise": line_device(6)}

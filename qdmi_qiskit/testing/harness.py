@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.transpiler import Target
 
 from qdmi_qiskit.backend import QDMIBackend
 from qdmi_qiskit.bits import num_bytes, to_ints
@@ -18,6 +18,7 @@ from qdmi_qiskit.device import Job, Session
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.model import Bits, Capabilities, DeviceSpec, Program, Shots, Task, Values
+from qdmi_qiskit.passes import pass_manager
 from qdmi_qiskit.plan import Request
 from qdmi_qiskit.run import seeds, start
 
@@ -91,10 +92,7 @@ class Harness:
 
     def transpiled(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in the device's own gates."""
-        manager = generate_preset_pass_manager(
-            optimization_level=1, target=self.target, seed_transpiler=SEED
-        )
-        return manager.run(circuit)
+        return pass_manager(self.target, 1, seed_transpiler=SEED).run(circuit)
 
     def program(self, circuit: QuantumCircuit) -> Program:
         """Transpile and encode."""

@@ -137,7 +137,14 @@ def test_srun_refuses_with_the_reason_and_a_failure(plugged, flags, words):
     assert "it ran" not in ran.stdout
 
 
-@pytest.mark.parametrize(("flags", "words"), REFUSED)
+# `sbatch -W` looks every two seconds; what is refused before it queues takes none.
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        pytest.param(*each, marks=pytest.mark.slow if k in (3, 4, 6, 7) else ())
+        for k, each in enumerate(REFUSED)
+    ],
+)
 def test_sbatch_refuses_with_the_reason_and_a_failure(plugged, flags, words, tmp_path):
     out = plugged.folder / "refused.out"
     out.unlink(missing_ok=True)
