@@ -26,7 +26,7 @@ class Asker:
         request = urllib.request.Request(  # noqa: S310
             f"{self.server.url}/{path}", data=body, headers=headers, method=method
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return SimpleNamespace(status=answer.status, headers=answer.headers, body=answer.read())
 
     def __call__(self, method, path, body=None):
@@ -50,7 +50,11 @@ class Asker:
         return self("POST", f"jobs/{on}/circuit{query}", body)["id"]
 
     def wait(self, job_id):
-        return self.get(f"jobs/{job_id}?wait_until_terminal=true&timeout_seconds=20")
+        for _ in range(20):
+            job = self.get(f"jobs/{job_id}?wait_until_terminal=true&timeout_seconds=10")
+            if job["status"] not in ("waiting", "processing"):
+                break
+        return job
 
     def run(self, *circuits, **fields):
         job = self.wait(self.submit(*circuits, **fields))

@@ -57,7 +57,8 @@ class BraketService:
     Args:
         devices: By short name; default: `documents.devices()`.
         step: Seconds that a task stays in each of its states, at least.
-        seed: Of all outcomes; the same programs in the same number give the same bits.
+        seed: Of all outcomes; the same programs in the same number give the same bits, in whatever
+            order they come, and whatever failed or was cancelled in between.
         lifetime: Seconds after which the service ends by itself.
         rates: Refuse requests above the documented rates with `ThrottlingException`.
         latency: Seconds before each answer.

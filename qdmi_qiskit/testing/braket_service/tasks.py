@@ -7,10 +7,10 @@ Both end with the service.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,7 +32,11 @@ NEXT = {"CREATED": "QUEUED", "QUEUED": "RUNNING"}
 
 @dataclass
 class Task:
-    """A task. `since` is the monotonic time of its last change of state."""
+    """A task.
+
+    `since` is the monotonic time of its last change of state, `number` how many tasks of the same
+    content have shots besides it and were executed before.
+    """
 
     arn: str
     region: str
@@ -47,6 +51,7 @@ class Task:
     good_shots: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     outcome: End | None = None
+    number: int | None = None
     deaf: bool = False
 
     @property
@@ -88,7 +93,7 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
         self._active: list[Task] = []
         self._tokens: dict[str, Task] = {}
-        self._seen: Counter[str] = Counter()
+        self._numbers: dict[tuple[str, str], set[int]] = {}
         self._held: set[str] = set()
         self._closed = False
         self._machine = ThreadPoolExecutor(1, "braket-service-machine")
@@ -223,9 +228,8 @@ class Tasks:
         with self._change:
             if task.state != "RUNNING" and not task.deaf:
                 return
-            action = task.request["action"]
-            self._seen[action] += 1
-            seed = (self._seed, task.device.arn, self._seen[action])
+            task.number = self._number(task) if ending is None or ending.executables else None
+            seed = (self._seed, task.device.arn, task.number)
         facts = Facts(
             task.arn,
             task.request["shots"],
@@ -244,8 +248,16 @@ class Tasks:
             task.outcome = outcome
             self._change.notify_all()
 
+    def _number(self, task: Task) -> int:
+        """Return the lowest number that no other task of the same content has."""
+        taken = self._numbers.setdefault((task.device.arn, task.request["action"]), set())
+        taken.add(number := next(k for k in itertools.count() if k not in taken))
+        return number
+
     def _end(self, task: Task, end: End) -> None:
         """End a task; its results are there before its state says so."""
+        if end is not task.outcome and task.number is not None:  # nobody sees what it led to
+            self._numbers[task.device.arn, task.request["action"]].discard(task.number)
         for name, found in end.files.items():
             body = json.dumps(json.loads(found), indent=2).encode() if self.pretty else found
             self._store.put(task.request["outputS3Bucket"], f"{task.directory}/{name}", body)

@@ -32,6 +32,7 @@ class Job:
         id: What the client calls it.
         status: One of the five of the wire.
         calibration_set_id: What was used, once it is compiled.
+        contents: What each circuit does, as a digest, once it is compiled.
         outcomes: Shots by circuit, once it is completed.
         errors: Why it failed.
         timeline: Steps of server and station so far.
@@ -48,6 +49,7 @@ class Job:
     id: UUID = field(default_factory=uuid4)
     status: str = "waiting"
     calibration_set_id: UUID | None = None
+    contents: list[bytes] = field(default_factory=list)
     outcomes: list[Outcome] | None = None
     errors: list[dict[str, str]] = field(default_factory=list)
     timeline: list[dict[str, str]] = field(default_factory=list)
@@ -71,6 +73,9 @@ class Executes(Protocol):
 
     def execute(self, job: Job, worker: Worker) -> list[Outcome] | None:
         """Return a job's shots by circuit, or None if it was given up."""
+
+    def completed(self, job: Job) -> None:
+        """Note that a job's shots count as taken."""
 
 
 class Worker:
@@ -233,6 +238,7 @@ class Worker:
             if job.final or (outcomes is None and error is None):
                 return
             if error is None:
+                self._machine.completed(job)
                 job.status, job.outcomes = "completed", outcomes
                 job.reached(STATION, "post_processing_started", "post_processing_ended", "ready")
             else:

@@ -13,6 +13,7 @@ from qdmi_qiskit.errors import ConfigError, did_you_mean
 from qdmi_qiskit.testing.iqm_server.behaviour import Behaviour, KeyOrder
 from qdmi_qiskit.testing.iqm_server.calibration import Calibration, calibrate
 from qdmi_qiskit.testing.iqm_server.chips import Chip, chip, qc_id
+from qdmi_qiskit.testing.iqm_server.draws import Draws, content
 from qdmi_qiskit.testing.iqm_server.jobs import Job, Worker
 from qdmi_qiskit.testing.iqm_server.replies import JobError
 from qdmi_qiskit.testing.iqm_server.simulator import Outcome, Settings, executed
@@ -25,7 +26,7 @@ class Machine:
     def __init__(self, names: Sequence[str], behaviour: Behaviour, seed: int) -> None:
         self.chips: tuple[Chip, ...] = tuple(chip(name) for name in names)
         self._behaviour, self._seed = behaviour, seed
-        self._entropy = np.random.SeedSequence(seed)
+        self._draws = Draws(seed)
         self._lock = threading.Lock()
         self._sets = {
             each.alias: [calibrate(each, 1, seed, spoilt=behaviour.spoilt)] for each in self.chips
@@ -90,7 +91,6 @@ class Machine:
         payload, behaviour = job.payload, self._behaviour
         with self._lock:
             failure = self._failures.popleft() if self._failures else None
-            children = self._entropy.spawn(len(payload.circuits))
         if failure is not None:
             raise failure
         calibration = self.default(job.chip)
@@ -103,6 +103,7 @@ class Machine:
             calibration = found
         circuits = compiled(payload, calibration)
         job.calibration_set_id = calibration.id
+        job.contents = [content(circuit, job.chip, payload) for circuit in circuits]
         steps = ("fetch_calibration_ended", "compilation_started", "compilation_ended")
         settings = Settings(
             behaviour.noise,
@@ -111,17 +112,23 @@ class Machine:
             payload.modes["move_gate_frame_tracking"] == "full",
         )
         outcomes: list[Outcome] = []
-        for number, (circuit, child) in enumerate(zip(circuits, children, strict=True)):
+        sources = self._draws.sources(job.contents)
+        for number, (circuit, source) in enumerate(zip(circuits, sources, strict=True)):
             names = () if number else (*steps, "pending_execution", "execution_started")
             if not worker.running(job, number, *names):
                 return None
             if not worker.rest(job, behaviour.execution_seconds):
                 return None
-            outcomes.append(executed(circuit, payload.shots, calibration, settings, child))
+            outcomes.append(executed(circuit, payload.shots, calibration, settings, source))
             if settings.herald and not _shots(outcomes[-1], payload.shots):
+                self._draws.count(job.contents)  # as luck had it: another try gets other shots
                 raise JobError("no_shots", f"Circuit {number}: heralding left no shots")
         worker.running(job, len(circuits), "execution_ended")
         return outcomes
+
+    def completed(self, job: Job) -> None:
+        """Note that a job's shots count as taken."""
+        self._draws.count(job.contents)
 
 
 def _shots(outcome: Outcome, asked: int) -> int:

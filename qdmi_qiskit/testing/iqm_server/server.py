@@ -28,7 +28,8 @@ class IQMServer:
 
     Args:
         names: Quantum computers, from `chips.NAMES`; Garnet if none is named.
-        seed: Of calibration sets and shots.
+        seed: Of calibration sets and shots; a circuit executed as often before has the same bits,
+            whatever else was (see `draws`).
         lifetime: Seconds after which the server ends by itself.
         behaviour: Fields of `Behaviour`, such as `noise=False`.
 
