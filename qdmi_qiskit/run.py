@@ -176,7 +176,10 @@ class Run:
             )
         job = sending.result()  # raises why a chunk could not be sent
         if status is JobStatus.CANCELED and not partial:
-            raise JobFailedError(f"job {job.id} was canceled", job_id=job.id)
+            raise JobFailedError(
+                f"job {job.id} was canceled: result(partial=True) returns what it finished",
+                job_id=job.id,
+            )
         return self._sender.fetch(job, index)
 
     def cancel(self) -> None:

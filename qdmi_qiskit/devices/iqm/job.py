@@ -99,16 +99,14 @@ class IQMJob(Job):
     def result(self) -> tuple[Shots, ...]:
         """Return one entry per task.
 
-        Of several server jobs those that completed are kept: of the circuits of the others no shot
-        is valid, and `Shots.failures` says why.
+        Of several server jobs those that completed are kept, and of one that was canceled the
+        circuits that the server has shots of, be they fewer than asked for (`Shots.valid`). Of the
+        other circuits no shot is valid, and `Shots.failures` says why.
         """
         self.status()
         bad = [part for part in self._parts if part.status is not JobStatus.DONE]
-        running = [part for part in bad if not part.status.final]
-        if running or len(bad) == len(self._parts):
-            over = [part for part in bad if part.status.final] or running
-            said = "; ".join(_why(part) for part in over)
-            raise JobFailedError(said, job_id=over[0].id)
+        if any(not part.status.final for part in bad):
+            raise _without(bad)
         with self._lock:
             if self._outcome is None:
                 with understood(f"the outcome of job {self.id}"):
@@ -118,15 +116,27 @@ class IQMJob(Job):
     def _read(self) -> tuple[Shots, ...]:
         most = self._most()
         found = {
-            part.id: _tables(part, most) for part in self._parts if part.status is JobStatus.DONE
+            part.id: _tables(part.measurements(most), part)
+            for part in self._parts
+            if part.status is JobStatus.DONE
         }
+        done = bool(found)
+        kept = {
+            part.id: part.kept(most) for part in self._parts if part.status is JobStatus.CANCELED
+        }
+        if not done and all(each is None for each in kept.values()):
+            raise _without(self._parts)
         sent: dict[str, Any] = {}
         if self._readings is None or len(found) < len(self._parts):
             sent = {part.id: part.payload() for part in self._parts}
         for part in self._parts:
             if part.id not in found:
-                found[part.id] = [Lost(_why(part))] * self._size(part, sent[part.id], found)
+                size = self._size(part, sent[part.id], found)
+                found[part.id] = _remains(kept.get(part.id), part, size)
         tables = [table for part in self._parts for table in found[part.id]]
+        lost = [table.reason for table in tables if isinstance(table, Lost)]
+        if not done and len(lost) == len(tables):
+            raise JobFailedError("; ".join(dict.fromkeys(lost)), job_id=self._parts[0].id)
         if self._readings is not None:
             return read(tables, self._readings)
         circuits: list[Any] = []
@@ -165,8 +175,30 @@ def _why(part: Posted) -> str:
     return f"job {part.id} {part.why()}"
 
 
-def _tables(part: Posted, most: int) -> list[Any]:
-    found = part.measurements(most)
+def _without(parts: Sequence[Posted]) -> JobFailedError:
+    over = [part for part in parts if part.status.final] or parts
+    return JobFailedError("; ".join(_why(part) for part in over), job_id=over[0].id)
+
+
+def _remains(kept: Any, part: Posted, size: int) -> list[Any]:
+    """Return what is left of each circuit of a job that did not complete.
+
+    A table belongs to the circuit at its place in the list; of fewer tables than circuits nobody
+    knows to which they belong, and keys do not tell circuits apart.
+    """
+    if kept is None:
+        return [Lost(_why(part))] * size
+    tables = _tables(kept, part)
+    if len(tables) != size:
+        why = f"{_why(part)}; outcomes of {len(tables)} of its {size} circuits are there, unnamed"
+        return [Lost(why)] * size
+    return [
+        table if isinstance(table, Mapping) and any(table.values()) else Lost(_why(part))
+        for table in tables
+    ]
+
+
+def _tables(found: Any, part: Posted) -> list[Any]:
     if not isinstance(found, list):
         raise ProtocolError(
             f"the server returned a {type(found).__name__} as the outcome of job {part.id}"

@@ -150,17 +150,36 @@ class Posted:
         """Return the outcome, a table for each circuit; refuse one of more than `most` bytes."""
         return self._wire.get(f"{self._path}/artifacts/measurements", most=most)[0]
 
+    def kept(self, most: int = LARGEST) -> Any:
+        """Return what a job measured before it was canceled, as far as the server keeps that.
+
+        Asks once more how the job is: it may have gone on for a moment after the cancellation.
+
+        Returns:
+            As `measurements`; None if there is nothing.
+        """
+        said = self._wire.get(self._path, optional=True)[0]
+        if isinstance(said, Mapping) and said.get("id"):
+            with self._lock:
+                self._data = said
+        listed: Any = self._data.get("artifacts")
+        kinds = [each.get("type") for each in listed or () if isinstance(each, Mapping)]
+        if "measurements" not in kinds:
+            return None
+        path = f"{self._path}/artifacts/measurements"
+        return self._wire.get(path, optional=True, most=most)[0]
+
     def payload(self) -> Any:
         """Return what was submitted; None where the server no longer has it."""
         return self._wire.get(f"{self._path}/payload", optional=True)[0]
 
     def why(self) -> str:
         """Return in a few words why there is no outcome."""
-        if self.status is JobStatus.CANCELED:
-            return "was canceled"
-        if self.status is not JobStatus.FAILED:
+        if not self.status.final:
             return f"is {self.status.value}: wait() for it first"
         listed: Any = self._data.get("errors")
         errors = [words(each) for each in (listed if isinstance(listed, list) else ())]
-        messages = self.facts.get("messages", ())
-        return f"failed on IQM: {'; '.join(errors or messages) or 'no reason given'}"
+        said = "; ".join(errors or self.facts.get("messages", ()))
+        if self.status is JobStatus.CANCELED:
+            return f"was canceled on IQM: {said}" if said else "was canceled"
+        return f"failed on IQM: {said or 'no reason given'}"
