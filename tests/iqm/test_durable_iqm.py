@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -32,8 +36,22 @@ def place(server, tmp_path):
         yield nursery, environment, server
 
 
+def settle(server):
+    """Wait until all is answered that a process sent which was killed.
+
+    The port takes connections in order, and a dead process's end when their requests were answered.
+    """
+    with suppress(HTTPError):  # whatever it answers
+        urlopen(f"{server.url}/api/v1/health", timeout=60).close()
+    end = time.monotonic() + 60
+    while server._listener._connections and time.monotonic() < end:
+        time.sleep(0.005)
+    assert not server._listener._connections
+
+
 def jobs_of(server, run_id):
     """The ids of the jobs that the server has accepted under each tag of a run."""
+    settle(server)
     found = {}
     for job in server.jobs:
         if job.tag is not None and job.tag.startswith(run_id):
@@ -45,6 +63,7 @@ def survives(place, moment):
     nursery, environment, server = place
     before, known = noted(environment), len(server.jobs)
     ended = nursery.ask("run", **moment)
+    settle(server)
     row = noted(environment)
     if row is None or (before is not None and row.id == before.id):
         assert ended["signal"] == signal.SIGKILL
