@@ -105,8 +105,13 @@ def _started(
                 drawn.setdefault(tasks[index].shots, []).append(index)
         else:
             found.append(_state_part(simulator, tasks, indices, state, states))
+    if not drawn:
+        return found
+    circuits = {k: settled(_with_basis(tasks[k])) for some in drawn.values() for k in some}
+    model = noise(list(circuits.values()))  # one for all: to build it takes longer than most runs
     for shots, numbers in drawn.items():
-        found.append(_memory_part(simulator, tasks, tuple(numbers), shots, noise))
+        some = [circuits[k] for k in numbers]
+        found.append(_memory_part(simulator, tasks, tuple(numbers), some, shots, model))
     return found
 
 
@@ -211,14 +216,14 @@ def _memory_part(
     simulator: AerSimulator,
     tasks: Sequence[Task],
     indices: tuple[int, ...],
+    circuits: list[QuantumCircuit],
     shots: int,
-    noise: NoiseOf,
+    model: Any,
 ) -> Part:
     some = [tasks[index] for index in indices]
-    circuits = [settled(_with_basis(task)) for task in some]
     binds = [bindings(task.program.payload, task.values) for task in some]
     options: dict[str, Any] = {"memory": True}
-    if (model := noise(circuits)) is not None:
+    if model is not None:
         options["noise_model"] = model
     if some[0].seed is not None:
         # One run has one seed in Aer, which derives the others: seed + 2113 k for program k.
