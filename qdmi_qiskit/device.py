@@ -162,8 +162,11 @@ class Session(ABC):
         """
         return {}
 
-    def current_calibration(self) -> str | None:
+    def current_calibration(self, *, briefly: bool = False) -> str | None:
         """Ask cheaply which calibration a snapshot after `refresh` would have.
+
+        Args:
+            briefly: One attempt of a few seconds: the answer can be done without.
 
         Returns:
             Its id; None if the device cannot be asked that without a whole snapshot.

@@ -122,8 +122,8 @@ class GuardedSession(Session):
     def refresh(self) -> None:
         self._session.refresh()
 
-    def current_calibration(self) -> str | None:
-        return self._session.current_calibration()
+    def current_calibration(self, *, briefly: bool = False) -> str | None:
+        return self._session.current_calibration(briefly=briefly)
 
     def status(self) -> DeviceState:
         return self._session.status()

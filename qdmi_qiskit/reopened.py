@@ -73,8 +73,8 @@ class ReopenedSession(Session):
         session.refresh()
         self._spec = session.spec()
 
-    def current_calibration(self) -> str | None:
-        return self.opened().current_calibration()
+    def current_calibration(self, *, briefly: bool = False) -> str | None:
+        return self.opened().current_calibration(briefly=briefly)
 
     def status(self) -> DeviceState:
         return self.opened().status()

@@ -87,7 +87,7 @@ class CalibrationWatch:
         """Warn if the device has another calibration by now; runs go on with the old one."""
         self.restart()
         try:
-            now = backend.session.current_calibration()
+            now = backend.session.current_calibration(briefly=True)
         except QdmiError:
             return  # it was only for a warning: whatever is the matter, the run meets it
         pair = calibration.id, now

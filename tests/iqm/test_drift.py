@@ -15,6 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider, SamplerV2, drift
 from qdmi_qiskit.cli.app import cli
+from qdmi_qiskit.devices.iqm import wire
 from qdmi_qiskit.errors import ConfigError
 from qdmi_qiskit.origins import expected_fidelity
 from tests.iqm.loopback import backend_on
@@ -132,11 +133,25 @@ def test_a_backend_that_nobody_refreshed_looks_from_time_to_time(server, monkeyp
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         backend.current([isa])  # said once
-    copy = backend_on(server)
-    server.close()
+
+
+@pytest.mark.parametrize("trouble", ["closed", "throttle", "error", "garbage"])
+def test_whoever_cannot_be_asked_gives_no_warning_and_is_asked_once(server, monkeypatch, trouble):
+    backend = backend_on(server)
+    isa = measured_on(backend)
+    monkeypatch.setattr(drift, "LOOK_AGAIN", 0.0)
+    before, pauses = len(server.log.requests), []
+    monkeypatch.setattr(wire.time, "sleep", pauses.append)
+    if trouble == "closed":
+        server.close()
+    else:
+        server.recalibrate("garnet")
+        server.inject(trouble, times=-1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        copy.current([measured_on(copy)])  # whoever cannot be asked gives no warning
+        assert backend.current([isa]) == [isa]
+    assert len(server.log.requests) - before == (0 if trouble == "closed" else 1)
+    assert pauses == []  # a run is not kept waiting for a warning
 
 
 def measured_on(backend):

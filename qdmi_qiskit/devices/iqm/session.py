@@ -132,10 +132,10 @@ class IQMSession(Session):
         found, _ = self._wire.get(f"{place}/artifacts/static-quantum-architectures", optional=True)
         return _label(found[0]) if isinstance(found, list) and found else ""
 
-    def _dynamic(self, calibration_set: str | None) -> Any:
+    def _dynamic(self, calibration_set: str | None, *, briefly: bool = False) -> Any:
         which = quote(calibration_set or "default", safe="")
         path = f"calibration-sets/{self._place}/{which}/dynamic-quantum-architecture"
-        return self._wire.get(path)[0]
+        return self._wire.get(path, briefly=briefly)[0]
 
     def submit(self, tasks: Sequence[Task], *, key: str) -> IQMJob:
         batch = batch_of(tasks, self.spec())
@@ -152,10 +152,10 @@ class IQMSession(Session):
     def held(self) -> bool:
         return self._options.use_timeslot
 
-    def current_calibration(self) -> str | None:
+    def current_calibration(self, *, briefly: bool = False) -> str | None:
         if self._options.calibration_set is not None:
             return self._options.calibration_set
-        found = self._dynamic(None)
+        found = self._dynamic(None, briefly=briefly)
         return str(found["calibration_set_id"]) if "calibration_set_id" in found else None
 
     def pin(self, calibration: str) -> None:
@@ -229,7 +229,7 @@ class IQMSession(Session):
         if self._options.calibration_set is not None:
             return ""
         try:
-            now = str(self._dynamic(None).get("calibration_set_id"))
+            now = str(self._dynamic(None, briefly=True).get("calibration_set_id"))
         except (QdmiError, AttributeError) as error:
             _log.debug("no look at the default calibration set: %s", error)
             return self._drifted

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 ATTEMPTS, FIRST_ATTEMPTS = 8, 4  # the latter until the server has answered once
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_BLOCK = 0.25, 10.0, 120.0
-_CONNECT = 10.0
+_CONNECT, _BRIEFLY = 10.0, 5.0
 _CONNECTIONS = 16
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -70,6 +70,7 @@ class Wire:
         *,
         patience: float = 0.0,
         optional: bool = False,
+        briefly: bool = False,
         most: int = LARGEST,
     ) -> Answer:
         """Read JSON; tries again where that may help.
@@ -79,6 +80,7 @@ class Wire:
             query: Parameters.
             patience: Seconds that the server may hold the answer back.
             optional: Return None where the server has no such thing (404).
+            briefly: Try once, and not for long: the answer can be done without.
             most: Bytes that the answer may have.
 
         Raises:
@@ -86,7 +88,7 @@ class Wire:
             QdmiError: One of `refusals`, or `UnavailableError` when all attempts failed.
         """
         ignored = (404,) if optional else ()
-        return self._safely("GET", path, query, patience, ignored, most)
+        return self._safely("GET", path, query, patience, ignored, most, briefly)
 
     def post_again(self, path: str, *, ignored: Collection[int | str] = ()) -> Answer:
         """POST what has the same effect however often it arrives, such as a cancellation.
@@ -105,12 +107,14 @@ class Wire:
         patience: float,
         ignored: Collection[int | str],
         most: int = LARGEST,
+        briefly: bool = False,
     ) -> Answer:
         renewed, attempts = False, ATTEMPTS if self._reached else FIRST_ATTEMPTS
+        timeout = (_BRIEFLY, _BRIEFLY) if briefly else None
         for attempt in range(attempts):
-            last = attempt == attempts - 1
+            last = briefly or attempt == attempts - 1
             try:
-                reply = self._send(method, path, query=query, patience=patience, most=most)
+                reply = self._send(method, path, query, None, patience, most, timeout)
                 if reply.status_code < 300:
                     self._reached = True
                     return _json(reply), reply.headers
@@ -155,7 +159,7 @@ class Wire:
         renewed = False
         for attempt in range(ATTEMPTS):
             try:
-                reply = self._send("POST", path, query=query, body=body)
+                reply = self._send("POST", path, query, body)
                 if reply.status_code < 300:
                     return _json(reply)
             except TooLongError as error:
@@ -187,11 +191,11 @@ class Wire:
         self,
         method: str,
         path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: bytes | None = None,
+        query: Mapping[str, Any] | None,
+        body: bytes | None,
         patience: float = 0.0,
         most: int = LARGEST,
+        timeout: tuple[float, float] | None = None,
     ) -> _Reply:
         headers = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
 
@@ -202,7 +206,7 @@ class Wire:
                 params=query,
                 data=body,
                 headers=headers,
-                timeout=(_CONNECT, self._timeout + patience),
+                timeout=timeout or (_CONNECT, self._timeout + patience),
                 allow_redirects=False,  # a token goes to the server that was named, and no other
                 stream=True,
             )
