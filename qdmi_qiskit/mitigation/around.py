@@ -59,7 +59,7 @@ class Around:
         backend = self.backend
         target = getattr(backend, "target", None) if self._target is None else self._target
         calibration = getattr(getattr(backend, "calibration", None), "id", None)
-        return Context(target, calibration, self._rng, run, self._kept)
+        return Context(target, calibration, self._rng, run, self._kept, _joint(self._inner))
 
     def _of_pubs(self, number: int, mitigation: Sequence[Stages] | None) -> list[tuple[Stage, ...]]:
         if mitigation is None:
@@ -67,3 +67,13 @@ class Around:
         if isinstance(mitigation, str) or len(mitigation) != number:
             raise ConfigError(f"mitigation: wanted a list of stages for each of {number} pubs")
         return [composed(each) for each in mitigation]
+
+
+def _joint(primitive: Any) -> bool:
+    """Return whether it, or what is inside it, measures terms on other qubits than their own."""
+    inside = [getattr(primitive, "_inner", None)]
+    inside += [member.over for member in getattr(primitive, "members", ())]
+    options = getattr(primitive, "options", None)
+    return getattr(options, "grouping", None) == "commuting" or any(
+        _joint(each) for each in inside if each is not None
+    )

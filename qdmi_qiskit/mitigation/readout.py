@@ -64,6 +64,14 @@ class Readout(Stage):
         if self.randomizations < 1 or not self.calibration_precision > 0:
             raise ConfigError("readout: wanted randomizations of at least 1, and a precision > 0")
 
+    def check(self, item: Item, context: Context) -> None:
+        if context.joint:
+            raise UnsupportedError(
+                "readout: the estimator has grouping='commuting', which reads a term off other "
+                "qubits than its own, so the wrong errors would be taken off: "
+                "use grouping='qubit_wise'"
+            )
+
     def _known(self, item: Item, context: Context) -> dict[Any, Any]:
         key = "readout", self.method, context.calibration, item.circuit.num_qubits
         known: dict[Any, Any] = context.kept.setdefault(key, {})

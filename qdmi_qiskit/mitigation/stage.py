@@ -79,6 +79,8 @@ class Context:
         rng: For every random choice.
         run: Runs pubs and returns `(evs, stds, shots)` of each; blocks.
         kept: What stages remember from one run to the next.
+        joint: Whether the estimator measures several terms behind gates of two qubits, on other
+            qubits than their own (`grouping="commuting"`).
     """
 
     target: Any
@@ -86,6 +88,7 @@ class Context:
     rng: np.random.Generator
     run: Any
     kept: dict[Any, Any]
+    joint: bool = False
 
 
 class Stage(ABC):

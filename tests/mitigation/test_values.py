@@ -11,7 +11,8 @@ from qiskit_aer import AerSimulator
 
 from qdmi_qiskit import EstimatorV2, QDMIProvider
 from qdmi_qiskit.backend import QDMIBackend
-from qdmi_qiskit.errors import ConfigError, JobFailedError
+from qdmi_qiskit.dispatch import DispatchEstimator
+from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.mitigation import DD, DEFAULT, ZNE, MitigatedEstimator, PostSelect, Readout, Twirl
 from tests.mitigation.coherent import Coherent, grid20
 from tests.mitigation.devices import backend, counted, every, sweep
@@ -59,6 +60,22 @@ def test_readout_errors_go_away_and_the_error_is_stated(method):
     assert np.abs(data.evs - exact).mean() < np.abs(raw.evs - exact).mean() / 2
     told = job.result()[0].metadata["mitigation"]["readout"]
     assert told["calibration"] == "one"
+
+
+def test_readout_refuses_terms_that_are_read_off_other_qubits():
+    """XX and ZZ together are read off one qubit each: the factor of the other is not theirs."""
+    device = backend(readout=READOUT)
+    circuit = QuantumCircuit(4)
+    circuit.r(0.8, 0.1, 0)
+    circuit.cz(0, 1)
+    pub = (circuit, SparsePauliOp(["IIXX", "IIZZ"]))
+    joint = EstimatorV2(device, seed=1, grouping="commuting", **FAST)
+    for inner in (joint, MitigatedEstimator(joint, ["twirl"]), DispatchEstimator([joint])):
+        with pytest.raises(UnsupportedError, match="grouping='qubit_wise'"):
+            MitigatedEstimator(inner, ["readout"], seed=1).run([pub], precision=0.1)
+    assert MitigatedEstimator(joint, ["zne"], seed=1).run([pub], precision=0.1).result()
+    joint.options.grouping = "qubit_wise"
+    assert MitigatedEstimator(joint, ["readout"], seed=1).run([pub], precision=0.1).result()
 
 
 def test_calibration_is_kept_until_the_device_has_another():
@@ -122,8 +139,6 @@ def test_other_peoples_estimators_are_fine_inside():
 
 
 def test_groups_and_mitigation_compose():
-    from qdmi_qiskit.dispatch import DispatchEstimator
-
     circuit = QuantumCircuit(2)
     circuit.ry(0.6, 0)
     circuit.cx(0, 1)
