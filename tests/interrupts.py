@@ -15,7 +15,7 @@ def interrupted(when, call):
     """Press Ctrl-C as soon as `when()`, which `call` brings about and which holds inside it."""
 
     def press():
-        for _ in range(2000):
+        for _ in range(12_000):
             if when():
                 os.kill(os.getpid(), signal.SIGINT)
                 return

@@ -246,7 +246,7 @@ def test_a_job_is_qiskits_and_goes_to_done():
 
 
 def test_a_wait_that_takes_too_long_leaves_the_job_running():
-    job = AER.run(slow(), shots=200)
+    job = AER.run(slow(), shots=1000)
     with pytest.raises(TimeoutError, match="still"):
         job.result(timeout=1e-3)
     assert job.status() is not JobStatus.ERROR
@@ -254,7 +254,7 @@ def test_a_wait_that_takes_too_long_leaves_the_job_running():
 
 
 def test_a_canceled_job_says_so():
-    job = AER.run(slow(), shots=200)
+    job = AER.run(slow(), shots=1000)
     assert job.cancel() is True
     assert job.status() is JobStatus.CANCELLED
     assert job.cancelled()

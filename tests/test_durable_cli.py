@@ -153,6 +153,6 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(tmp_path):
         assert "queued" in process.stderr.readline()
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the job goes on; come back with: qdmi wait" in said

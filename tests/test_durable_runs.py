@@ -22,6 +22,7 @@ from qdmi_qiskit.errors import (
 from qdmi_qiskit.journal import JobRow, journal_at
 from qdmi_qiskit.model import JobStatus, Price
 from tests.lasting import Cloud, flipped, readings
+from tests.test_run import until
 
 WORDS = [1, 6, 11, 8, 13]
 RIGHT = [f"{word:04b}" for word in WORDS]
@@ -265,7 +266,7 @@ def test_a_run_that_is_being_sent_is_not_sent_by_another(path):
 
     def slow(tasks, *, key):
         if key.endswith("-3"):
-            hold.wait(20)
+            hold.wait(120)
         return submit(tasks, key=key)
 
     cloud.simulator.submit = slow
@@ -286,6 +287,7 @@ def test_a_wait_calls_back_and_leaves_the_job_running(path):
     cloud.held = True
     job = sampled(cloud, path)
     seen = []
+    until(lambda: len(job.device_job_ids) == 5)
     with pytest.raises(TimeoutError):
         job.wait(0.3, callback=seen.append)
     assert seen[-1].status is JobStatus.QUEUED

@@ -161,7 +161,7 @@ def in_a_process(program, *words):
         [sys.executable, "-c", program, *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         cwd=Path(__file__).parents[1],
         check=False,
     )

@@ -61,6 +61,7 @@ def test_what_was_not_answered_says_nothing():
 
 def test_threads_wait_for_a_place_and_an_error_gives_it_back():
     width, lock, busy, most = Width(3), threading.Lock(), 0, 0
+    full = threading.Barrier(3)  # the first calls go on by threes, so that all places are taken
 
     def work():
         nonlocal busy, most
@@ -70,6 +71,8 @@ def test_threads_wait_for_a_place_and_an_error_gives_it_back():
                     with lock:
                         busy += 1
                         most = max(most, busy)
+                    if number == 0:
+                        full.wait(120)
                     threading.Event().wait(0.0005)
                     with lock:
                         busy -= 1
@@ -81,7 +84,7 @@ def test_threads_wait_for_a_place_and_an_error_gives_it_back():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
     assert (busy, most, width.peak) == (0, 3, 3)
 

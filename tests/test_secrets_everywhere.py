@@ -129,7 +129,7 @@ def artefacts(tmp_path_factory, echo):
                 env=environment,
                 cwd=Path(__file__).parents[1],
                 capture_output=True,
-                timeout=240,
+                timeout=900,
             )
             assert not fine or done.returncode == 0, done.stderr.decode()[-3000:]
             said[f"{label}: stdout"], said[f"{label}: stderr"] = done.stdout, done.stderr

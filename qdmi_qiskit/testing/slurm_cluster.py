@@ -22,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Self
 
 from qdmi_qiskit.errors import UnavailableError
@@ -170,7 +171,7 @@ class Cluster:
         self._begin(["slurmctld", "-f", str(self.conf)])
         for k in range(self._nodes):
             self._begin(["slurmd", "-f", str(self.conf), "-N", f"n{k + 1}"])
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while self.states().count("idle") < self._nodes:
             if time.monotonic() > end:
                 logs = "\n".join(_tail(path) for path in sorted((self.folder / "log").iterdir()))
@@ -194,7 +195,7 @@ class Cluster:
         self.stop()
 
     def run(
-        self, program: str, *arguments: str, timeout: float = 30.0, **variables: str
+        self, program: str, *arguments: str, timeout: float = 120.0, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a client of Slurm on this cluster, and return what it said.
 
@@ -260,14 +261,15 @@ def _host() -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    holders = [socket.socket() for _ in range(count)]
-    try:
-        for holder in holders:
-            holder.bind(("127.0.0.1", 0))
-        return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
+    """Return ports that are free now, of those that no system gives away by itself."""
+    found: list[int] = []
+    for port in SystemRandom().sample(range(10_000, 32_000), 1000):
+        with socket.socket() as holder, suppress(OSError):
+            holder.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise UnavailableError("no Slurm here: of 1000 ports on 127.0.0.1 hardly one is free")
 
 
 def _tail(path: Path) -> str:

@@ -123,7 +123,7 @@ def test_observables_move_with_the_layout():
     circuit.cx(1, 2)
     group = DispatchEstimator([backend, "aer"], Replicate(), optimization_level=2, seed=2)
     job = group.run([(circuit, ["ZII", "IZI", "IIZ", "ZZI"])], precision=0.02)
-    job.wait(60)
+    job.wait(300)
     for pubs in job.by_member().values():
         np.testing.assert_allclose(pubs[0].data.evs, [-1, -1, 1, 1], atol=0.2)
 

@@ -146,18 +146,18 @@ def test_what_failed_is_sent_again_and_nothing_else(place):
     path = said(place, TWO + 'split = "replicate"\nmerge = "each"\n')
     first = Attempt(path, read, Two(a={"failing": {0}}))
     job, _ = first.start()
-    job.wait(60)
+    job.wait(300)
     assert [shard.state for shard in job.shards] == [State.FAILED, State.DONE]
     second = Attempt(path, read, two := Two())
     job, _ = second.start()
-    job.wait(60)
+    job.wait(300)
     assert (two.devices["a"].session.sent, two.devices["b"].session.sent) == ([100], [])
     assert {name: pubs[0]["counts"] for name, pubs in second.outcome(job).items()} == {
         "a": {"10": 100},
         "b": {"10": 100},
     }
     job, _ = Attempt(path, read, two := Two()).start()
-    job.wait(60)
+    job.wait(300)
     assert two.devices["a"].session.sent == []
 
 
@@ -182,19 +182,19 @@ two.devices["a"].session.submit = lambda tasks, *, key: os._exit(7)
 if sys.argv[2] == "after":
     two.devices["b"].session.submit, submit = two.devices["a"].session.submit, None
 job, _ = Attempt(Path(sys.argv[1]), read, two).start()
-job.wait(60)
+job.wait(300)
 """
 
 
 def test_a_crash_in_the_middle_of_a_submission_is_never_paid_twice(place):
     path = said(place, TWO)
     ran = subprocess.run(
-        [sys.executable, "-c", CRASH, str(path), "after"], check=False, timeout=120
+        [sys.executable, "-c", CRASH, str(path), "after"], check=False, timeout=500
     )
     assert ran.returncode == 7
     attempt = Attempt(path, read, two := Two())
     job, _ = attempt.start()
-    job.wait(60)
+    job.wait(300)
     unknown = [shard for shard in job.shards if shard.state is State.UNKNOWN]
     assert unknown
     for shard in unknown:

@@ -231,7 +231,7 @@ def test_out_of_reach_after_sending_is_unknown_too():
     away, other = faulty("away"), faulty("other")
     away.session.out_of_reach = UnavailableError("no route")
     job = DispatchSampler([away, other]).run([flipped(0)], shots=100)
-    job.wait(60)
+    job.wait(300)
     assert [shard.state for shard in job.shards] == [State.UNKNOWN, State.DONE]
 
 
@@ -245,7 +245,7 @@ def test_what_was_never_queued_moves_and_what_may_have_been_does_not():
     ):
         weak, strong = faulty("weak", refuse={2: refusal}, failing=failing), faulty("strong")
         job = DispatchSampler([weak, strong], SplitPubs([1, 1e-9])).run(pubs)
-        job.wait(60)
+        job.wait(300)
         lost = [shard for shard in job.shards if shard.state is state]
         assert len(lost) == 1 + len(failing)
         assert strong.session.sent == ([40] if state is State.FAILED else [])
@@ -258,7 +258,7 @@ def test_a_group_in_a_group_says_what_is_unknown():
     lost = faulty("lost", refuse={0: SubmitUnknownError("the line broke")})
     inner, other = DispatchSampler([lost]), faulty("other")
     job = DispatchSampler([inner, other]).run([flipped(0)], shots=100)
-    job.wait(60)
+    job.wait(300)
     assert [shard.state for shard in job.shards] == [State.UNKNOWN, State.DONE]
     assert other.session.sent == [50]
 
@@ -276,9 +276,9 @@ def test_without_moving_parts_are_there_and_typed():
 
 def test_a_deadline_gives_up_what_hangs():
     slow = faulty("slow", open_gate=False)
-    job = DispatchSampler([slow, "aer"], deadline=0.3).run([flipped(0)], shots=100)
+    job = DispatchSampler([slow, "aer"], deadline=4).run([flipped(0)], shots=100)
     with pytest.raises(JobFailedError, match="slow timeout"):
-        job.result(30)
+        job.result(300)
     assert sum(counts(job.result(partial=True)[0]).values()) == 50
     assert {shard.state for shard in job.shards} == {State.TIMEOUT, State.DONE}
 
@@ -289,12 +289,12 @@ def test_a_race_ends_with_the_first_good_outcome():
     while any(shard.state is State.PENDING for shard in job.shards):
         pass
     fast.session.gate.set()
-    assert counts(job.result(30)[0]) == {"100": 50}
+    assert counts(job.result(300)[0]) == {"100": 50}
     assert job.winner == "fast"
     assert [shard.state for shard in job.shards] == [State.CANCELED, State.DONE]
     wrong = DispatchSampler(["aer", "aer"], Race(good=lambda result: False))
     with pytest.raises(JobFailedError, match="not good"):
-        wrong.run([flipped(2)], shots=50).result(30)
+        wrong.run([flipped(2)], shots=50).result(300)
 
 
 def test_cancel_stops_all():
@@ -305,7 +305,7 @@ def test_cancel_stops_all():
     assert job.cancel()
     assert {shard.state for shard in job.shards} == {State.CANCELED}
     with pytest.raises(JobFailedError):
-        job.result(30)
+        job.result(300)
 
 
 def test_replicas_are_compared_by_a_function_of_the_user():

@@ -18,7 +18,7 @@ def test_a_batch_on_all_backends_and_the_distance_to_the_ideal():
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)

@@ -18,7 +18,7 @@ def ran(scenario):
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1500,
     )
     assert found.returncode == 0, found.stderr
     return json.loads(found.stdout)

@@ -27,7 +27,7 @@ COINS = TEXT.replace("flip q[0]", "sx q[0]")
 
 
 def outcome(job):
-    job.wait(20)
+    job.wait(120)
     return job.result()
 
 
@@ -36,7 +36,7 @@ def counted(name="test-1.4", prefix=PREFIX):
 
 
 def until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         gc.collect()
@@ -67,7 +67,7 @@ def test_one_program_that_fails_leaves_its_siblings():
 def test_all_that_fails_is_a_failed_job():
     with opened("test-1.4") as session:
         job = session.submit([BAD, BAD], key="k")
-        assert job.wait(20) is JobStatus.FAILED
+        assert job.wait(120) is JobStatus.FAILED
         with pytest.raises(JobFailedError):
             job.result()
 
@@ -200,7 +200,7 @@ def test_at_exit_everything_is_freed_but_what_runs(words, left):
         [sys.executable, "-c", EXIT, str(c_library(4)), words, TEXT],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -33,7 +33,7 @@ def cluster():
 def idle(cluster):
     """The cluster, on which a test leaves no job behind."""
     yield cluster
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while (left := cluster.jobs()) and time.monotonic() < end:
         time.sleep(0.1)  # COMPLETING
     cluster.run("scancel", *left)

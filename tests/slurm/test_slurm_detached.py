@@ -17,7 +17,16 @@ from qdmi_qiskit.devices.slurm import driver
 from qdmi_qiskit.devices.slurm.folder import write
 from qdmi_qiskit.errors import ConfigError, JobFailedError, UnsupportedError
 from qdmi_qiskit.model import JobStatus, Program, Task
-from tests.slurm.works import OPTIONS, backend, crooked, is_empty, long, requeued, until
+from tests.slurm.works import (
+    LONG_ENOUGH,
+    OPTIONS,
+    backend,
+    crooked,
+    is_empty,
+    long,
+    requeued,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +56,7 @@ def test_outcomes_are_those_of_the_device_opened_here(detached, idle):
     aer = QDMIProvider().get_backend("aer", num_qubits=5)
     circuit = aer.pass_manager().run(crooked())
     here, there = (
-        each.run([circuit, setting(5)], shots=300, seed=3, memory=True).result(timeout=60)
+        each.run([circuit, setting(5)], shots=300, seed=3, memory=True).result(timeout=300)
         for each in (aer, detached)
     )
     for k in (0, 1):
@@ -66,7 +75,7 @@ sys.path.insert(0, {root!r})
 from qdmi_qiskit.devices.slurm import driver
 from qdmi_qiskit.bits import to_ints
 job = driver.open("aer", detach=True).job({job!r})
-job.wait(60)
+job.wait(300)
 print(job.id, job.slurm_id, sorted(set(to_ints(job.result()[0].bits[0]))))
 """
 
@@ -93,14 +102,14 @@ def test_one_key_is_one_job_in_any_session(detached, idle):
     third = driver.open("aer", **OPTIONS, detach=True)
     third._said = detached.session._said
     assert third.submit([task(setting(1))], key="once").slurm_id == second.slurm_id
-    assert first.wait(60) is JobStatus.DONE
+    assert first.wait(300) is JobStatus.DONE
 
 
 def test_an_array_shares_the_circuits_out(cluster, idle):
     spread = backend(detach=True, array=3)
     tasks = [task(setting(bits), shots=10 + bits) for bits in range(7)]
     job = spread.session.submit(tasks, key="array")
-    job.wait(90)
+    job.wait(300)
     for bits, shots in enumerate(job.result()):
         assert shots.bits.shape == (1, 10 + bits, 1)
         assert set(shots.bits.ravel().tolist()) == {bits}
@@ -113,16 +122,16 @@ def test_an_array_shares_the_circuits_out(cluster, idle):
 
 
 def test_a_requeued_job_goes_on_where_it_was(detached, idle):
-    tasks = [task(setting(6)), task(setting(7)), task(long(), shots=1500), task(setting(8))]
+    tasks = [task(setting(6)), task(setting(7)), task(long(), shots=LONG_ENOUGH), task(setting(8))]
     job = detached.session.submit(tasks, key="requeued")
     folder = job.folder
-    assert until(lambda: (folder / "results" / "0001.json").exists(), 30)
+    assert until(lambda: (folder / "results" / "0001.json").exists())
     first = job.partial()
     assert set(first[0].bits.ravel().tolist()) == {6}
     assert first[3].valid.tolist() == [0]
     assert "not there yet" in first[3].failures[0]
     requeued(idle, job)
-    assert job.wait(120) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert [set(shots.bits.ravel().tolist()) for shots in job.result()[:2]] == [{6}, {7}]
     events = [json.loads(line) for line in (folder / "events-0.jsonl").read_text().splitlines()]
     sent = [event["piece"] for event in events if event["event"] == "sending"]
@@ -131,8 +140,10 @@ def test_a_requeued_job_goes_on_where_it_was(detached, idle):
 
 
 def test_a_cancelled_job_is_cancelled_and_can_be_resumed(detached, idle):
-    job = detached.session.submit([task(setting(2)), task(long(), shots=1500)], key="cancelled")
-    assert until(lambda: (job.folder / "results" / "0000.json").exists(), 30)
+    job = detached.session.submit(
+        [task(setting(2)), task(long(), shots=LONG_ENOUGH)], key="cancelled"
+    )
+    assert until(lambda: (job.folder / "results" / "0000.json").exists())
     job.cancel()
     assert until(lambda: job.status() is JobStatus.CANCELED)
     with pytest.raises(JobFailedError, match=r"CANCELLED.*1 pieces without an outcome"):
@@ -141,7 +152,7 @@ def test_a_cancelled_job_is_cancelled_and_can_be_resumed(detached, idle):
     assert job.status() is JobStatus.CANCELED
     assert until(lambda: idle.jobs() == [])
     job.resume()
-    assert job.wait(120) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert set(job.result()[0].bits.ravel().tolist()) == {2}
     with pytest.raises(ConfigError, match="nothing to resume"):
         job.resume()
@@ -151,7 +162,7 @@ def test_a_worker_that_dies_is_a_failure_with_its_words(detached, idle):
     broken = driver.open("aer", **OPTIONS, detach=True, python="/bin/false")
     broken._said = detached.session._said
     job = broken.submit([task(setting(1))], key="broken")
-    assert until(lambda: job.status() is JobStatus.FAILED, 30)
+    assert until(lambda: job.status() is JobStatus.FAILED)
     with pytest.raises(JobFailedError, match=r"Slurm \d+: FAILED"):
         job.result()
 
@@ -160,7 +171,7 @@ def test_completed_without_a_result_is_a_failure(detached, idle):
     silent = driver.open("aer", **OPTIONS, detach=True, python="/bin/true")
     silent._said = detached.session._said
     job = silent.submit([task(setting(1))], key="silent")
-    assert until(lambda: job.status() is JobStatus.FAILED, 30)
+    assert until(lambda: job.status() is JobStatus.FAILED)
     with pytest.raises(JobFailedError, match="COMPLETED"):
         job.result()
 
@@ -169,7 +180,7 @@ def test_what_the_device_on_the_node_refuses_is_told(detached, idle):
     bent = driver.open("aer", **{**OPTIONS, "device_options": {"num_qubits": 99}}, detach=True)
     bent._said = detached.session._said
     job = bent.submit([task(setting(1))], key="bent")
-    assert until(lambda: job.status() is JobStatus.FAILED, 30)
+    assert until(lambda: job.status() is JobStatus.FAILED)
     with pytest.raises(JobFailedError, match="ask for fewer"):
         job.result()
 
@@ -191,7 +202,7 @@ def test_dependencies_that_never_come_true_end_the_job(detached, idle):
     )
     after._said = detached.session._said
     job = after.submit([task(setting(1))], key="after")
-    assert until(lambda: job.status() in (JobStatus.CANCELED, JobStatus.FAILED), 30)
+    assert until(lambda: job.status() in (JobStatus.CANCELED, JobStatus.FAILED))
 
 
 def test_a_sweep_comes_back_in_order(detached, idle):
@@ -207,7 +218,7 @@ JOURNAL = """
 import sys
 from qdmi_qiskit import QDMIProvider
 (row,) = [row for row in QDMIProvider().jobs() if row.id == {job!r}]
-result = QDMIProvider().job({job!r}).result(timeout=60)
+result = QDMIProvider().job({job!r}).result(timeout=300)
 print(row.device, result.get_counts(0), result.get_counts(1))
 """
 
@@ -242,7 +253,7 @@ def test_a_snapshot_is_kept_so_that_a_submission_waits_for_nobody(cluster, idle)
 def test_failed_with_all_results_is_a_result(detached, idle):
     """A worker that is ended after its last result has done its work."""
     job = detached.session.submit([task(setting(4))], key="late")
-    assert job.wait(60) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert until(lambda: job.seen() is not None and job.seen().status.final)
     again = driver.open("aer", **OPTIONS, detach=True, python="/bin/false").job(job.id)
     write(job.folder / "slurm.json", {"job": "99999"})  # Slurm has forgotten it

@@ -32,10 +32,10 @@ def shell(idle, python, monkeypatch, tmp_path):
         if flags:
             command = ["sbatch", f"--chdir={tmp_path}", *flags, *command]
         said = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=120, env=dict(os.environ)
+            command, capture_output=True, text=True, check=False, timeout=600, env=dict(os.environ)
         )
         assert said.returncode == 0, said.stdout + said.stderr
-        assert until(lambda: not flags or idle.jobs() == [], 90)  # sbatch -W looks every 10 s
+        assert until(lambda: not flags or idle.jobs() == [], 600)
         return said.stdout
 
     return run

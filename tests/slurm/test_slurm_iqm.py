@@ -106,10 +106,10 @@ def test_a_token_is_never_found(server, token_file, idle, monkeypatch):
     circuit.r(3.141592653589793, 0.0, 0)
     circuit.measure(0, 0)
     job = batch.submit([Task(Program("qiskit", circuit, 1), 20)], key="secret")
-    assert until(lambda: server.jobs_created == 1, 40)
+    assert until(lambda: server.jobs_created == 1)
     assert places_with(server.token, idle) == []
     server.resume()
-    assert job.wait(60) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert set(job.result()[0].bits.ravel().tolist()) == {1}
     assert places_with(server.token, idle) == []
 
@@ -131,13 +131,13 @@ def test_a_requeued_job_finds_the_qpus_job_and_pays_once(server, token_file, idl
     circuit.r(3.141592653589793, 0.0, 3)
     circuit.measure(3, 0)
     job = session.detached().submit([Task(Program("qiskit", circuit, 1), 20)], key="paid")
-    assert until(lambda: server.jobs_created == 1, 40)
+    assert until(lambda: server.jobs_created == 1)
     assert until(lambda: any((json_of(job.folder / "state-0.json") or {}).values()))
     requeued(idle, job)
     events = job.folder / "events-0.jsonl"
-    assert until(lambda: "found again" in events.read_text(), 40)
+    assert until(lambda: "found again" in events.read_text())
     server.resume()
-    assert job.wait(60) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert set(job.result()[0].bits.ravel().tolist()) == {1}
     assert server.jobs_created == 1
 
@@ -166,11 +166,11 @@ def test_cancelling_a_job_cancels_it_at_the_qpu(server, token_file, idle):
     server.pause()
     job = session.submit([flipped()], key="first")
     job.cancel()
-    assert job.wait(20) is JobStatus.CANCELED
+    assert job.wait(300) is JobStatus.CANCELED
     assert [each.status for each in server.jobs] == ["cancelled"]
     session.close()
     batch = session.detached().submit([flipped()], key="second")
-    assert until(lambda: any((json_of(batch.folder / "state-0.json") or {}).values()), 30)
+    assert until(lambda: any((json_of(batch.folder / "state-0.json") or {}).values()))
     batch.cancel()
     assert until(lambda: [each.status for each in server.jobs] == ["cancelled"] * 2)
     assert until(lambda: batch.status() is JobStatus.CANCELED)
@@ -181,18 +181,18 @@ def test_a_job_that_fails_at_the_qpu_says_so_in_its_words(server, token_file, id
     session.spec()
     server.fail_next_job()
     job = session.submit([flipped()], key="one")
-    assert job.wait(30) is JobStatus.FAILED
+    assert job.wait(300) is JobStatus.FAILED
     with pytest.raises(JobFailedError) as here:
         job.result()
     assert here.value.job_id == job.id
     session.close()
     server.fail_next_job()
     batch = session.detached().submit([flipped()], key="two")
-    assert batch.wait(60) is JobStatus.FAILED
+    assert batch.wait(300) is JobStatus.FAILED
     with pytest.raises(JobFailedError, match="1 pieces without an outcome"):
         batch.result()
     batch.resume()  # another attempt, which the QPU takes
-    assert batch.wait(60) is JobStatus.DONE
+    assert batch.wait(300) is JobStatus.DONE
     assert server.jobs_created == 3
 
 

@@ -156,7 +156,7 @@ def test_a_licence_is_held_while_a_session_is_open_and_a_third_waits(idle):
     assert state.message == "PENDING (Licenses)"
     first.session.close()
     assert idle.licenses()["aer"] <= 2
-    opening.join(20)
+    opening.join(120)
     assert third.spec().num_qubits == 5
     for session in (second.session, third):
         session.close()
@@ -166,8 +166,8 @@ def test_a_licence_is_held_while_a_session_is_open_and_a_third_waits(idle):
 @pytest.mark.slow
 def test_waiting_has_an_end_and_leaves_nothing(idle):
     first, second = backend(), backend()
-    with pytest.raises(UnavailableError, match=r"no allocation after 1\.5 s: PENDING"):
-        backend(wait=1.5)
+    with pytest.raises(UnavailableError, match="no allocation after 8 s: PENDING"):
+        backend(wait=8)  # a busy machine takes a second or two until Slurm knows of it
     assert idle.jobs("PENDING") == []
     for each in (first, second):
         each.session.close()
@@ -330,7 +330,7 @@ print("open", flush=True)
 if {busy}:
     job = slurm.run(long(), shots=200_000)
     print("running", flush=True)
-threading.Event().wait(60)
+threading.Event().wait(600)
 """
 
 
@@ -348,17 +348,17 @@ def test_a_parent_that_is_killed_leaves_no_job_and_no_licence(idle, python, busy
             assert process.stdout.readline()
         assert idle.licenses()["aer"] == 1
         process.send_signal(number)
-        process.wait(5)
-    assert until(lambda: idle.jobs() == [] and idle.licenses()["aer"] == 0, 12)
+        process.wait(120)
+    assert until(lambda: idle.jobs() == [] and idle.licenses()["aer"] == 0)
 
 
 @pytest.mark.slow
 def test_a_parent_that_is_killed_in_the_queue_leaves_no_ghost(idle, python):
     first, second = backend(), backend()
     with parent(python) as process:
-        assert until(lambda: idle.jobs("PENDING"), 20)
+        assert until(lambda: idle.jobs("PENDING"))
         process.kill()
-        process.wait(5)
+        process.wait(120)
     assert until(lambda: idle.jobs("PENDING") == [])
     for each in (first, second):
         each.session.close()
@@ -385,7 +385,7 @@ def test_ctrl_c_ends_the_call_and_not_the_session(idle, python):
         assert process.stdout.readline() == "running\n"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to srun as well, if it hears
         assert process.stdout.readline() == "False False\n"
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert until(lambda: idle.jobs() == [])
 
 
@@ -399,10 +399,10 @@ def interrupted(python, code):
 def test_ctrl_c_in_the_queue_leaves_nothing(idle, python):
     first, second = backend(), backend()
     with interrupted(python, PARENT) as process:
-        assert until(lambda: idle.jobs("PENDING"), 20)
+        assert until(lambda: idle.jobs("PENDING"))
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) != 0
-        assert idle.jobs("PENDING") == []
+        assert process.wait(120) != 0
+        assert until(lambda: idle.jobs("PENDING") == [])
     for each in (first, second):
         each.session.close()
 
@@ -423,7 +423,7 @@ slurm.session.close()
 def test_inside_another_job_a_job_of_its_own_is_taken(idle, python):
     """`srun` would make a step in the wrong partition, without the licence and without a word."""
     code = INSIDE.format(root=str(Path.cwd()))
-    said = idle.run("srun", "-p", "classical", "-t", "2", python, "-c", code, timeout=60)
+    said = idle.run("srun", "-p", "classical", "-t", "2", python, "-c", code, timeout=300)
     numbers, *queue = said.stdout.splitlines()
     outer, inner = numbers.split()
     assert outer != inner
@@ -435,7 +435,7 @@ def test_a_job_that_was_given_the_device_opens_a_step_in_itself(idle, python):
     code = INSIDE.format(root=str(Path.cwd())).replace('"classical"', '"quantum"')
     said = idle.run(
         "srun", "-p", "quantum", "-L", "aer:1", "-t", "2", python, "-c", code,
-        timeout=60, QDMI_GRANTED="aer",
+        timeout=300, QDMI_GRANTED="aer",
     )  # fmt: skip
     outer, inner = said.stdout.splitlines()[0].split()
     assert outer == inner

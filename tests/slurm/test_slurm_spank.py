@@ -149,7 +149,7 @@ def test_sbatch_refuses_with_the_reason_and_a_failure(plugged, flags, words, tmp
     out = plugged.folder / "refused.out"
     out.unlink(missing_ok=True)
     ran = plugged.run(
-        "sbatch", "-W", "-t", "1", f"--output={out}", *flags, "--wrap", "echo it ran", timeout=60
+        "sbatch", "-W", "-t", "1", f"--output={out}", *flags, "--wrap", "echo it ran", timeout=300
     )
     assert ran.returncode != 0
     said = ran.stderr + (out.read_text() if out.exists() else "")
@@ -186,7 +186,7 @@ def test_a_batch_job_and_its_steps_have_the_device(plugged):
     out = plugged.folder / "batch.out"
     ran = plugged.run(
         "sbatch", "-W", "-t", "1", "-p", "quantum", "-L", "aer:1", f"--output={out}",
-        "--qdmi-device=aer", "--wrap", "env | grep ^QDMI_B; srun env | grep ^QDMI_B", timeout=60,
+        "--qdmi-device=aer", "--wrap", "env | grep ^QDMI_B; srun env | grep ^QDMI_B", timeout=300,
     )  # fmt: skip
     assert ran.returncode == 0
     assert out.read_text() == "QDMI_BACKEND=aer\nQDMI_BACKEND=aer\n"
