@@ -10,12 +10,10 @@ import re
 import signal
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
+import requests
 
 from qdmi_qiskit.testing.iqm_server import IQMServer
 from tests.crashes import CIRCUITS, Nursery, at_once, dut, kill, moments, noted, right
@@ -41,8 +39,7 @@ def settle(server):
 
     The port takes connections in order, and a dead process's end when their requests were answered.
     """
-    with suppress(HTTPError):  # whatever it answers
-        urlopen(f"{server.url}/api/v1/health", timeout=60).close()
+    requests.get(f"{server.url}/api/versions", timeout=60)  # whatever it answers
     end = time.monotonic() + 60
     while server._listener._connections and time.monotonic() < end:
         time.sleep(0.005)
