@@ -1,6 +1,6 @@
 """Jobs that are several: parts carry the id of the whole as a tag, and are found again by it.
 
-A group or a mitigated estimator keeps no page of its own in the journal; each part, a run of one of
+A group or a mitigated primitive keeps no page of its own in the journal; each part, a run of one of
 our primitives, has one. `provider.jobs(tag=ID)` lists the parts of the whole ID, in any process.
 """
 

@@ -175,6 +175,54 @@ def test_a_mitigated_job_that_was_cut_off_keeps_its_calibration(path):
     assert sum(f"{job_id}/calibration-0" in tags for tags in names) == 1
 
 
+def test_mitigated_samples_are_read_again_elsewhere(path):
+    cloud = Cloud(limit=None)
+
+    def mitigated(seed):  # other twirls in the other process: their samples count alike
+        return MitigatedSampler(SamplerV2(cloud.backend(path), seed=3), [Twirl(3)], seed=seed)
+
+    turning = turned()
+    turning.measure_all()
+    job = mitigated(1).run([turning, flipped(6)], shots=101, tags=["mine"])
+    wanted, job_id = job.result(60), job.job_id()
+    del job
+    mine = provider(path)
+    sent = cloud.submissions
+    again = mitigated(2).resume(job_id, [turning, flipped(6)], shots=101, provider=mine)
+    assert again.job_id() == job_id
+    found = again.result(60)
+    for then, now in zip(wanted, found, strict=True):
+        assert list(then.data) == list(now.data)
+        for name in then.data:
+            np.testing.assert_array_equal(then.data[name].array, now.data[name].array)
+        assert then.metadata == now.metadata
+    assert cloud.submissions == sent
+    for pubs, shots in ([turning], 101), ([flipped(6), turning], 101), ([turning, flipped(6)], 102):
+        other = mitigated(1).resume(job_id, pubs, shots=shots, provider=mine)
+        with pytest.raises(ConfigError, match="not of these pubs, shots or stages"):
+            other.result(60)
+    with pytest.raises(ConfigError, match="knows no part"):
+        mitigated(1).resume("nobody", [turning], provider=mine)
+
+
+def test_mitigated_samples_that_were_cut_off_send_the_rest_alone(path):
+    cloud = Cloud(limit=1)
+    cloud.refused = set(range(1, 50))
+    job = MitigatedSampler(SamplerV2(cloud.backend(path)), [Twirl(3)], seed=1).run(
+        [flipped(6)], shots=100
+    )
+    with pytest.raises(UnavailableError, match="the cloud is full"):
+        job.result(60)
+    job_id = job.job_id()
+    assert len(cloud.jobs) == 1
+    del job
+    cloud.refused = set()
+    again = MitigatedSampler(SamplerV2(cloud.backend(path)), [Twirl(3)], seed=2)
+    found = again.resume(job_id, [flipped(6)], shots=100, provider=provider(path)).result(60)
+    assert counts(found) == [{WORDS[1]: 100}]
+    assert len(cloud.jobs) == 3
+
+
 def test_parts_of_other_kinds_are_tagged_too(path):
     cloud = Cloud(limit=None)
     inner = SamplerV2(cloud.backend(path))

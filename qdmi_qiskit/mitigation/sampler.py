@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from qdmi_qiskit.errors import ConfigError, JobFailedError
 from qdmi_qiskit.mitigation.around import Around, Stages
 from qdmi_qiskit.mitigation.job import MitigatedJob
 from qdmi_qiskit.mitigation.stage import Context, Stage
-from qdmi_qiskit.parts import tagged
+from qdmi_qiskit.parts import parts_of, tagged, taken_up
 from qdmi_qiskit.primitives.pubs import coerced
+from qdmi_qiskit.provider import QDMIProvider
 
 
 class MitigatedSampler(Around, BaseSamplerV2):
@@ -47,12 +48,52 @@ class MitigatedSampler(Around, BaseSamplerV2):
             shots: For pubs that name none; 1024 if not given. They are spread over the circuits
                 that the stages make of one, and add up.
             mitigation: For each pub its own stages.
-            tags: For the run of the inner sampler, if it is ours, which has the id of this job too.
+            tags: For the run of the inner sampler, if it is ours, which has the id of this job too:
+                `provider.jobs(tag=job.job_id())` lists it, in any process.
 
         Raises:
             ConfigError: A pub or a stage is wrong.
             UnsupportedError: A stage cannot be done here, or not to samples.
         """
+        return self._started(pubs, shots, mitigation, list(tags), None, {})
+
+    def resume(
+        self,
+        job_id: str,
+        pubs: Iterable[SamplerPubLike],
+        *,
+        shots: int | None = None,
+        mitigation: Sequence[Stages] | None = None,
+        provider: QDMIProvider | None = None,
+    ) -> MitigatedJob:
+        """Go on with a job of a process that ended: what it has sent is not sent again.
+
+        Args:
+            job_id: What its `job_id()` was.
+            pubs: Those of that run; the journal keeps what was sent for them, not the pubs.
+            shots: As then.
+            mitigation: As then.
+            provider: Whose journal knows the part; one of the usual configuration if not given.
+
+        Raises:
+            ConfigError: The journal knows no part of the job. The job's `result` raises it if the
+                pubs or stages are others.
+        """
+        mine = QDMIProvider() if provider is None else provider
+        kept = parts_of(mine, job_id)
+        backend = self.backend
+        found = {name: lambda row=row: taken_up(mine, row, backend) for name, row in kept.items()}
+        return self._started(pubs, shots, mitigation, [], job_id, found)
+
+    def _started(
+        self,
+        pubs: Iterable[SamplerPubLike],
+        shots: int | None,
+        mitigation: Sequence[Stages] | None,
+        tags: list[str],
+        job_id: str | None,
+        kept: Mapping[str, Callable[[], Any]],
+    ) -> MitigatedJob:
         default = checked_shots(1024 if shots is None else shots)
         wanted = "(circuit, values, shots)"
         whole: list[SamplerPub] = [
@@ -65,12 +106,14 @@ class MitigatedSampler(Around, BaseSamplerV2):
         context = self._context()
         parts = [_parts(pub, stages, context) for pub, stages in zip(whole, chosen, strict=True)]
 
-        words = list(tags)
-
         def work(job: MitigatedJob) -> PrimitiveResult[SamplerPubResult]:
-            options = tagged(self._inner, job.job_id(), "samples", words)
             flat = [part for some in parts for part in some]
-            result = job.sent(self._inner.run(flat, **options))
+            if "samples" in kept:
+                result = job.sent(kept["samples"]())
+                _check_kept(result, flat)
+            else:
+                options = tagged(self._inner, job.job_id(), "samples", tags)
+                result = job.sent(self._inner.run(flat, **options))
             answers = iter(result)
             found = [
                 _sampled(pub, [next(answers) for _ in some], stages, context)
@@ -79,7 +122,26 @@ class MitigatedSampler(Around, BaseSamplerV2):
             jobs = result.metadata.get("device_jobs", ())
             return PrimitiveResult(found, metadata={"version": 2, "device_jobs": list(jobs)})
 
-        return MitigatedJob(work)
+        return MitigatedJob(work, job_id)
+
+
+def _check_kept(result: Any, wanted: Sequence[SamplerPub]) -> None:
+    """Pass if samples that were kept have the shape of those that would be asked for.
+
+    Random copies of a circuit may be others now: whichever they were, their samples count alike.
+    """
+    kept = [
+        (pub.data.shape, {k: (bits.num_bits, bits.num_shots) for k, bits in pub.data.items()})
+        for pub in result
+    ]
+    asked = [
+        (pub.shape, {reg.name: (reg.size, pub.shots) for reg in pub.circuit.cregs})
+        for pub in wanted
+    ]
+    if kept != asked:
+        raise ConfigError(
+            "the samples that are kept are not of these pubs, shots or stages: give those of then"
+        )
 
 
 def _parts(pub: SamplerPub, stages: Sequence[Stage], context: Context) -> list[SamplerPub]:
