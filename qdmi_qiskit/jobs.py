@@ -77,8 +77,8 @@ class Jobs:
             some = ", ".join(row.id for row in parts)
             raise ConfigError(
                 f"job {job_id} was of a group or of mitigated values, and the journal keeps its "
-                f"parts: {some}. Each is a job; resume({job_id!r}, ...) of a group or estimator "
-                "like that one makes a whole of them"
+                f"parts: {some}. Each is a job; resume({job_id!r}, ...) of a group, estimator or "
+                "sampler like that one makes a whole of them"
             )
         row = journal.find(job_id)
         with suppress(ConfigError):
