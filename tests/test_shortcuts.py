@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -112,6 +113,45 @@ def test_sums_of_parities_are_those_of_counts(width, first, shots, discards):
                 np.testing.assert_allclose(got, wanted, atol=1e-9)
 
 
+@pytest.mark.parametrize("terms", [3, 40], ids=["term by term", "transformed"])
+def test_a_table_of_outcomes_has_the_value_of_each(terms):
+    rng = np.random.default_rng(terms)
+    n = 6
+    labels = {"".join(rng.choice(["I", "Z"], n)) for _ in range(terms)} | {"Z" * n}
+    sums = [{label: float(rng.normal()) for label in sorted(labels)} for _ in range(3)]
+    table = collect(SimplePub(sums).observables, n)
+    (group,) = grouped(table)
+    assert (len(group.terms) > n) is (terms > n)
+    group = replace(group, signs=rng.choice([-1.0, 1.0], len(group.terms)))
+    found = Tables().get(group, table).table()
+    weights = table.coefficients[:, group.terms] * group.signs
+    for word in range(2**n):
+        row = [word >> bit & 1 for bit in range(n)]
+        for number in range(3):
+            mean = slow_moments([row], group.masks, weights[number])[0]
+            assert found[word, number] == pytest.approx(mean, abs=1e-12)
+
+
+def test_groups_are_worth_the_same_weighed_together_or_one_by_one():
+    rng = np.random.default_rng(8)
+    letters = rng.choice(list("IXYZ"), (90, 7), p=[0.6, 0.1, 0.1, 0.2])
+    labels = sorted({"".join(row) for row in letters if set(row) != {"I"}})
+    sums = [{label: float(rng.normal()) for label in labels} for _ in range(2)]
+    table = collect(SimplePub(sums).observables, 7)
+    groups = [
+        replace(group, signs=rng.choice([-1.0, 1.0], len(group.terms))) for group in grouped(table)
+    ]
+    together, alone = Tables(), Tables()
+    together.learn(groups, table)
+    assert len(groups) > 10
+    for group in groups:
+        found = together.get(group, table)
+        weights = table.coefficients[:, group.terms] * group.signs
+        np.testing.assert_allclose(found.scale, (weights**2).sum(axis=1), rtol=1e-12)
+        np.testing.assert_allclose(found.table()[0], weights.sum(axis=1), atol=1e-12)
+        np.testing.assert_allclose(found.table(), alone.get(group, table).table(), atol=1e-12)
+
+
 # Groups of terms against pairwise comparison -----------------------------------------------------
 
 
@@ -141,6 +181,10 @@ def test_groups_are_those_of_comparing_pauli_by_pauli(width, terms):
         for place, site in enumerate(group.basis.qubits.tolist()):
             seen = set(words[group.terms, site]) - {"I"}
             assert seen == {"IZXY"[2 * group.basis.x[place] + group.basis.z[place]]}
+        measured = [site for site in range(width) if set(words[group.terms, site]) != {"I"}]
+        assert group.basis.qubits.tolist() == measured
+        np.testing.assert_array_equal(group.masks, words[group.terms][:, measured] != "I")
+        np.testing.assert_array_equal(group.signs, np.ones(len(group.terms)))
 
 
 class SimplePub:

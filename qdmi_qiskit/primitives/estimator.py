@@ -209,6 +209,7 @@ class EstimatorV2(BaseEstimatorV2):
                 groups = grouped(observables, abelian=rule == "qubit_wise")
             if not self._device.spec.capabilities.bases:
                 self._bases.learn(observables.x.shape[1], [group.basis for group in groups])
+            self._tables.learn(groups, observables)
             self._groups[key] = groups
         return groups
 

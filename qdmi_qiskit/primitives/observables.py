@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def grouped(observables: Observables, *, abelian: bool = True) -> list[Group]:
     """
     order = by_weight(observables)
     members = _fitted(observables, order) if abelian else [[term] for term in order]
-    return [_group(np.array(terms), observables.x, observables.z) for terms in members]
+    return _groups(members, observables.x, observables.z) if members else []
 
 
 def _fitted(observables: Observables, order: Sequence[int]) -> list[list[int]]:
@@ -169,10 +170,25 @@ def _fitted(observables: Observables, order: Sequence[int]) -> list[list[int]]:
     return members
 
 
-def _group(terms: npt.NDArray[np.intp], x: Flags, z: Flags) -> Group:
-    some_x, some_z = x[terms], z[terms]
-    basis_x: Flags = np.logical_or.reduce(some_x)
-    basis_z: Flags = np.logical_or.reduce(some_z)
-    qubits = np.flatnonzero(basis_x | basis_z)
-    masks = (some_x | some_z)[:, qubits]
-    return Group(terms, Basis(qubits, basis_x[qubits], basis_z[qubits]), masks, np.ones(len(terms)))
+def _groups(members: Sequence[Sequence[int]], x: Flags, z: Flags) -> list[Group]:
+    """Make groups of terms that have the same Pauli wherever two act; all share a few arrays."""
+    sizes = [len(terms) for terms in members]
+    order = np.fromiter(chain.from_iterable(members), np.intp, sum(sizes))
+    starts = np.cumsum([0, *sizes[:-1]])
+    some_x, some_z = x[order], z[order]
+    basis_x: Flags = np.logical_or.reduceat(some_x, starts)
+    basis_z: Flags = np.logical_or.reduceat(some_z, starts)
+    measured = basis_x | basis_z
+    qubits = np.nonzero(measured)[1]
+    flat_x, flat_z = basis_x[measured], basis_z[measured]
+    masks = (some_x | some_z)[np.repeat(measured, sizes, axis=0)]
+    signs = np.ones(len(order))
+    found = []
+    term = qubit = mask = 0
+    for size, width in zip(sizes, np.count_nonzero(measured, axis=1).tolist(), strict=True):
+        terms, sites = slice(term, term + size), slice(qubit, qubit + width)
+        basis = Basis(qubits[sites], flat_x[sites], flat_z[sites])
+        flags = masks[mask : mask + size * width].reshape(size, width)
+        found.append(Group(order[terms], basis, flags, signs[terms]))
+        term, qubit, mask = term + size, qubit + width, mask + size * width
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,18 +27,25 @@ class Worth:
 
     __slots__ = ("_asked", "_highest", "_masks", "_note", "_steps", "_table", "scale", "width")
 
-    def __init__(self, group: Group, coefficients: Values, note: Callable[[int], None]) -> None:
-        """Weigh a group's terms.
+    def __init__(
+        self,
+        group: Group,
+        scale: Values,
+        highest: Values,
+        steps: Values,
+        note: Callable[[int], None],
+    ) -> None:
+        """Keep what `weighed` found.
 
         Args:
             group: Of terms.
-            coefficients: float64, shape `(observables, terms of the group)`.
+            scale: The attribute.
+            highest: Sum of the signed coefficients, shape `(observables,)`.
+            steps: What a term's odd parity adds to that, shape `(terms of the group, observables)`.
             note: Called with the size of a table that is made.
         """
         self.width = len(group.basis.qubits)
-        self.scale: Values = (coefficients**2).sum(axis=1)
-        weights = (coefficients * group.signs).T
-        self._highest, self._steps = weights.sum(axis=0), -2.0 * weights
+        self.scale, self._highest, self._steps = scale, highest, steps
         lanes = [group.masks[:, k : k + 64] for k in range(0, max(self.width, 1), 64)]
         self._masks = [lane @ _POWERS[: lane.shape[1]] for lane in lanes]
         self._table: Values | None = None
@@ -55,9 +62,27 @@ class Worth:
     def table(self) -> Values:
         """Return the values of all outcomes, which have to be few; remembered."""
         if self._table is None:
-            self._table = self.values([np.arange(2**self.width, dtype=np.uint64)])
+            if len(self._steps) > self.width:
+                self._table = self._transformed()
+            else:
+                self._table = self.values([np.arange(2**self.width, dtype=np.uint64)])
             self._note(self._table.nbytes)
         return self._table
+
+    def _transformed(self) -> Values:
+        """Return the values of all outcomes by one pass per qubit, whatever the number of terms.
+
+        A value is the Walsh-Hadamard transform of the weights, each at its term's mask.
+        """
+        values = np.zeros((2**self.width, len(self.scale)))
+        np.add.at(values, self._masks[0], self._steps / -2.0)
+        for qubit in range(self.width):
+            pairs = values.reshape(-1, 2, 2**qubit, len(self.scale))
+            even, odd = pairs[:, 0], pairs[:, 1]
+            total = even + odd
+            np.subtract(even, odd, out=odd)
+            even[...] = total
+        return values
 
     def look_up(self, words: Words) -> Values:
         """Return the values of some outcomes of at most 64 bits, `(*words.shape, observables)`.
@@ -81,12 +106,38 @@ class Tables:
         """Return what a group is worth. It always comes with the same observables."""
         worth = self._found.get(group)
         if worth is None:
+            (worth,) = _weighed([group], observables, self._note)
             self._note(_EACH)
-            worth = Worth(group, observables.coefficients[:, group.terms], self._note)
             self._found[group] = worth
         return worth
+
+    def learn(self, groups: Sequence[Group], observables: Observables) -> None:
+        """Weigh groups that will be asked for soon: all at once costs little more than one.
+
+        Args:
+            groups: Not asked for before.
+            observables: Their terms.
+        """
+        if groups:
+            self._note(_EACH * len(groups))
+            self._found.update(zip(groups, _weighed(groups, observables, self._note), strict=True))
 
     def _note(self, size: int) -> None:
         self._bytes += size
         if self._bytes > _REMEMBERED:
             self._found, self._bytes = {}, 0
+
+
+def _weighed(
+    groups: Sequence[Group], observables: Observables, note: Callable[[int], None]
+) -> Iterator[Worth]:
+    """Yield what each group is worth, from sums over the terms of all."""
+    ends = np.cumsum([len(group.terms) for group in groups])
+    starts = np.concatenate([[0], ends[:-1]])
+    coefficients = observables.coefficients[:, np.concatenate([group.terms for group in groups])]
+    weights = coefficients * np.concatenate([group.signs for group in groups])
+    scales = np.add.reduceat(coefficients**2, starts, axis=1).T.copy()
+    highest = np.add.reduceat(weights, starts, axis=1).T.copy()
+    steps = -2.0 * weights.T
+    for k, (group, a, b) in enumerate(zip(groups, starts.tolist(), ends.tolist(), strict=True)):
+        yield Worth(group, scales[k], highest[k], steps[a:b], note)
