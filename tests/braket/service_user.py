@@ -88,7 +88,7 @@ class User:
         return self.braket.cancel_quantum_task(quantumTaskArn=task)["cancellationStatus"]
 
     def until(self, task, states):
-        for _ in range(2000):
+        for _ in range(20_000):
             if (found := self.get(task))["status"] in states:
                 return found
             time.sleep(0.005)

@@ -30,7 +30,7 @@ def test_250_circuits_of_4096_shots_fit_both_limits_in_order(service):
     kinds = [flipped(device, word) for word in range(8)]
     words = [k * 5 % 8 for k in range(250)]
     before = len(service.tasks)
-    counts = device.run([kinds[word] for word in words], shots=4096).result(120).get_counts()
+    counts = device.run([kinds[word] for word in words], shots=4096).result(400).get_counts()
     assert [int(next(iter(each)), 2) for each in counts] == words
     assert all(each == {f"{word:03b}": 4096} for each, word in zip(counts, words, strict=True))
     sent = actions(service, before)
@@ -86,7 +86,7 @@ def test_pubs_of_different_shots_are_different_tasks(service):
 def test_one_executable_is_a_plain_program(service):
     device = backend("garnet")
     before = len(service.tasks)
-    device.run(flipped(device, 3), shots=7).result(60)
+    device.run(flipped(device, 3), shots=7).result(200)
     ((action, shots),) = actions(service, before)
     assert (set(action), shots) == ({"braketSchemaHeader", "source"}, 7)
 
@@ -94,7 +94,7 @@ def test_one_executable_is_a_plain_program(service):
 def test_program_sets_can_be_left_out(service):
     device = backend("garnet", program_sets=False)
     before = len(service.tasks)
-    counts = device.run([flipped(device, k) for k in range(4)], shots=7).result(60).get_counts()
+    counts = device.run([flipped(device, k) for k in range(4)], shots=7).result(200).get_counts()
     assert counts == [{f"{k:03b}": 7} for k in range(4)]
     assert len(service.tasks) == before + 4
 
@@ -142,7 +142,7 @@ def test_the_service_compiles_where_that_is_asked(service):
     isa = transpile(circuit, device, optimization_level=0)
     assert "h" in isa.count_ops()
     before = len(service.tasks)
-    assert device.run(isa, shots=20).result(60).get_counts() == {"001": 20}
+    assert device.run(isa, shots=20).result(200).get_counts() == {"001": 20}
     source = actions(service, before)[0][0]["source"]
     assert "verbatim" not in source
     assert "$" not in source

@@ -30,7 +30,7 @@ def test_what_it_finished_is_kept_and_the_rest_says_why(service):
     circuits = [flipped(device, word) for word in (1, 2, 4)]
     canceled(service, 1)
     job = device.run(circuits, shots=SHOTS)
-    job.wait(20)
+    job.wait(200)
     assert job.qdmi_status() is JobStatus.CANCELED
     with pytest.raises(JobFailedError, match="was canceled"):
         job.result()
@@ -47,7 +47,7 @@ def test_executables_of_which_nothing_is_there_were_not_run(service):
     device = backend("garnet")
     canceled(service)  # none failed: the cancellation came before the last was written
     job = submitted(device, 1, 2, 4)
-    assert job.wait(20) is JobStatus.CANCELED
+    assert job.wait(200) is JobStatus.CANCELED
     forget(service, "programs/2/executables/0.json")
     for found in (job, session("garnet").job(job.id)):
         first, second, third = found.result()
@@ -58,7 +58,7 @@ def test_executables_of_which_nothing_is_there_were_not_run(service):
 
 def test_a_set_that_completed_lacks_nothing_in_silence(service):
     job = submitted(backend("garnet"), 1, 2)
-    job.wait(20)
+    job.wait(200)
     forget(service, "programs/1/executables/0.json")
     with pytest.raises(ConfigError, match="no such thing"):
         job.result()
@@ -70,7 +70,7 @@ def test_a_set_that_was_canceled_in_the_queue_has_nothing(service):
     job = device.run([flipped(device, word) for word in (1, 2)], shots=SHOTS)
     job.cancel()
     service.release()
-    job.wait(20)
+    job.wait(200)
     result = job.result(partial=True)
     assert [each.success for each in result.results] == [False, False]
     assert "was canceled" in result.results[0].status
@@ -115,7 +115,7 @@ def elsewhere(provider, job):
 def test_another_process_asks_for_what_it_finished(service, provider, device):
     canceled(service, 1)
     job = device.run([flipped(device, word) for word in (1, 2, 4)], shots=SHOTS)
-    job.wait(20)  # and the process ends here: nothing was fetched
+    job.wait(200)  # and the process ends here: nothing was fetched
     again = elsewhere(provider, job)
     assert again is not job
     assert again.qdmi_status() is JobStatus.CANCELED

@@ -158,7 +158,7 @@ def test_garnet_corrects(service, value, otherwise):
     isa = transpile(corrected(value, otherwise=otherwise), device, seed_transpiler=1,
                     initial_layout=[18, 13, 19], optimization_level=1)  # fmt: skip
     wanted = "011" if value else ("100" if otherwise else "000")
-    assert device.run(isa, shots=30).result(60).get_counts() == {wanted: 30}
+    assert device.run(isa, shots=30).result(200).get_counts() == {wanted: 30}
     assert service.tasks[-1].request["experimentalCapabilities"] == {"enabled": "ALL"}
 
 
@@ -171,7 +171,7 @@ def test_what_is_random_agrees_with_what_depends_on_it(service):
         circuit.x(1)
     circuit.measure([0, 1], [0, 1])
     isa = transpile(circuit, device, seed_transpiler=1)
-    counts = device.run(isa, shots=400).result(60).get_counts()
+    counts = device.run(isa, shots=400).result(200).get_counts()
     assert set(counts) == {"00", "11"}
     assert abs(counts["11"] - 200) < 6 * 10
 
@@ -184,7 +184,7 @@ def test_a_reset_on_garnet(service):
     circuit.reset(0)
     circuit.measure([0, 1], [1, 0])
     isa = transpile(circuit, device, seed_transpiler=1)
-    assert device.run(isa, shots=50).result(60).get_counts() == {"01": 50}
+    assert device.run(isa, shots=50).result(200).get_counts() == {"01": 50}
 
 
 def test_without_being_asked_for_garnet_has_neither(service):
@@ -237,7 +237,7 @@ def test_every_measurement_is_returned_where_a_simulator_has_if(logical):
     circuit.reset(1)
     circuit.measure(2, 2)
     isa = transpile(circuit, logical, seed_transpiler=1, optimization_level=0)
-    assert logical.run(isa, shots=20).result(60).get_counts() == {"1110": 20}
+    assert logical.run(isa, shots=20).result(200).get_counts() == {"1110": 20}
 
 
 @pytest.mark.parametrize(

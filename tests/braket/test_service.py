@@ -60,7 +60,7 @@ def test_a_device_of_histograms_gives_shares_that_sum_to_one(user, shared):
     assert "measurements" not in result
     assert set(result["measurementProbabilities"]) == {"00", "01"}
     assert sum(result["measurementProbabilities"].values()) == pytest.approx(1)
-    assert result["measurementProbabilities"]["01"] == pytest.approx(0.5, abs=0.08)
+    assert result["measurementProbabilities"]["01"] == pytest.approx(0.5, abs=0.1)  # 6 sigma
 
 
 def test_native_angles_of_forte_are_radians(user, shared):
@@ -165,7 +165,7 @@ def test_a_bucket_is_found_from_another_region(fresh):
 
 def test_virtual_hosts(fresh):
     User(fresh).s3.put_object(Bucket=BUCKET, Key="a/b", Body=b"v")
-    connection = http.client.HTTPConnection("127.0.0.1", fresh.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", fresh.port, timeout=60)
     scope = f"AWS4-HMAC-SHA256 Credential=K/20260101/{REGION}/s3/aws4_request, Signature=0"
     headers = {"Host": f"{BUCKET}.s3.localhost:{fresh.port}", "Authorization": scope}
     connection.request("GET", "/a/b", headers=headers)
@@ -179,7 +179,7 @@ ENCODED = "arn:aws:braket:::device%2Fquantum-simulator%2Famazon%2Fsv1"
 @pytest.mark.parametrize("path", [ENCODED, None])
 def test_clients_differ_in_what_of_an_arn_they_encode(shared, path):
     arn = shared.devices["sv1"].arn
-    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=60)
     scope = "AWS4-HMAC-SHA256 Credential=K/20260101/us-east-1/braket/aws4_request, Signature=0"
     headers = {"Authorization": scope}
     connection.request("GET", f"/device/{path or quote(arn, safe='')}", headers=headers)
@@ -192,7 +192,7 @@ def test_the_caller(user):
 
 
 def test_a_request_has_to_be_signed(shared):
-    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=60)
     connection.request("POST", "/devices", body=b"{}")
     answer = connection.getresponse()
     assert answer.status == 403
@@ -213,12 +213,12 @@ def test_no_thread_outlives_the_service():
 
 def test_the_service_ends_after_its_lifetime():
     running = BraketService(lifetime=0.01)
-    for _ in range(500):
+    for _ in range(6000):
         if running.closed:
             break
         time.sleep(0.01)
     with pytest.raises(OSError, match="refused"):
-        http.client.HTTPConnection("127.0.0.1", running.port, timeout=5).connect()
+        http.client.HTTPConnection("127.0.0.1", running.port, timeout=60).connect()
 
 
 def test_the_environment_points_at_nothing_else(shared, monkeypatch):
@@ -252,8 +252,8 @@ sys.exit(0 if "Garnet" in [each["deviceName"] for each in found] else 3)
 
 
 def test_a_command_can_be_rehearsed():
-    assert rehearse("braket:garnet", [sys.executable, "-c", SCRIPT], timeout=60) == 0
-    assert rehearse("sv1", [sys.executable, "-c", SCRIPT], timeout=60) == 3
+    assert rehearse("braket:garnet", [sys.executable, "-c", SCRIPT], timeout=300) == 0
+    assert rehearse("sv1", [sys.executable, "-c", SCRIPT], timeout=300) == 3
     assert rehearse("sv1", [sys.executable, "-c", "import time; time.sleep(60)"], timeout=1) == 124
     with pytest.raises(ConfigError, match="no device 'ankaa'"):
         rehearse("ankaa", ["true"])
@@ -267,13 +267,13 @@ def test_a_device_may_change_while_the_service_runs(fresh):
 
 
 def test_a_service_in_a_process_of_its_own():
-    with separate("--region", "eu-north-1", "--lifetime", "60") as environment:
+    with separate("--region", "eu-north-1", "--lifetime", "600") as environment:
         wanted = {**environment, "PATH": os.environ["PATH"]}
-        ran = subprocess.run([sys.executable, "-c", SCRIPT], env=wanted, timeout=60, check=False)
+        ran = subprocess.run([sys.executable, "-c", SCRIPT], env=wanted, timeout=300, check=False)
         port = int(environment["AWS_ENDPOINT_URL"].rpartition(":")[2])
         assert ran.returncode == 0
     with pytest.raises(OSError, match="refused"):
-        http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
+        http.client.HTTPConnection("127.0.0.1", port, timeout=60).connect()
 
 
 def test_results_may_be_indented():

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from qdmi_qiskit.testing.braket_service import BraketService
 from tests.braket.service_user import BUCKET, REGION, User, box, program
 
-ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=60, read_timeout=60)
 
 
 FAULTS = {
@@ -69,7 +69,7 @@ def test_bodies_that_break_off(user, shared):
 def test_a_slow_s3_slows_nothing_else(user, shared):
     once = User(shared, config=Config(retries={"total_max_attempts": 1}, read_timeout=0.2))
     task = user.done(user.create(program(box("", 1))))
-    shared.faults.delay("GetObject", 0.6)
+    shared.faults.delay("GetObject", 2.0)
     with pytest.raises(Exception, match=r"timeout|timed out"):
         once.file(task, "results.json")
     assert user.get(task["quantumTaskArn"])["status"] == "COMPLETED"

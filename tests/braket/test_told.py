@@ -30,7 +30,7 @@ def swept(device):
 
 def test_price_and_times_are_in_a_result(service):
     device = backend("garnet", tags={"who": "me"})
-    result = device.run([flipped(device, word) for word in (1, 6)], shots=10).result(60)
+    result = device.run([flipped(device, word) for word in (1, 6)], shots=10).result(200)
     (job,) = result.metadata["device_jobs"]
     assert job["id"] == service.tasks[-1].arn
     assert job["price"] == pytest.approx(0.3 + 20 * 0.00145)  # one task, two executables
@@ -53,7 +53,7 @@ def test_a_task_found_again_tells_the_same(service):
     device = backend("garnet")
     encode = encoder(device.spec.capabilities.formats, device.session.encoders)
     job = device.session.submit([Task(encode(flipped(device, 5)), 20)], key=uuid4().hex)
-    job.wait(20)
+    job.wait(200)
     job.result()
     again = session("garnet").job(job.id)
     assert "synthetic" not in again.metadata  # it is not known before the result is there
@@ -65,7 +65,7 @@ def test_a_task_found_again_tells_the_same(service):
 
 def test_time_on_a_simulator_is_told_and_its_price_is_not_known(service):
     device = backend("sv1")
-    result = device.run(flipped(device, 5), shots=10).result(60)
+    result = device.run(flipped(device, 5), shots=10).result(200)
     (job,) = result.metadata["device_jobs"]
     assert job["runtime"] == pytest.approx(0.001)
     assert "price" not in job
@@ -82,7 +82,7 @@ def test_a_place_in_the_queue_while_there_is_one(service):
     assert [job.metadata["queue_position"] for job in jobs] == [1, 2, 3]
     service.release()
     for job in jobs:
-        job.wait(20)
+        job.wait(200)
         assert "queue_position" not in job.metadata
 
 
@@ -98,7 +98,7 @@ def test_shots_from_probabilities_are_marked_in_results_and_primitives(service):
     device = backend("forte-enterprise-1")
     circuit = flipped(device, 5)
     job = device.run(circuit, shots=100)
-    assert job.result(60).metadata["device_jobs"][0]["synthetic"] is True
+    assert job.result(200).metadata["device_jobs"][0]["synthetic"] is True
     assert not job.result().results[0].ordered_shots
     sampled = SamplerV2(device).run([circuit], shots=100).result()
     assert sampled.metadata["device_jobs"][0]["synthetic"] is True
@@ -113,7 +113,7 @@ def test_shots_from_probabilities_are_marked_in_results_and_primitives(service):
 def test_a_circuit_that_failed_says_why_and_the_others_are_there(service, status):
     device = backend("garnet")
     service.faults.fail_executables([1], "Qubit 3 was cold", status=status)
-    result = device.run([flipped(device, word) for word in (1, 2, 4)], shots=10).result(60)
+    result = device.run([flipped(device, word) for word in (1, 2, 4)], shots=10).result(200)
     assert not result.success
     assert [each.success for each in result.results] == [True, False, True]
     assert "Qubit 3 was cold" in result.results[1].status
@@ -156,7 +156,7 @@ def test_debias_end_to_end(service):
     with pytest.raises(ConfigError, match="at least 2500"):
         device.run(circuit, shots=2499)
     assert len(service.tasks) == before
-    result = device.run(circuit, shots=2500).result(60)
+    result = device.run(circuit, shots=2500).result(200)
     assert result.get_counts() == {"101": 2500}
     (job,) = result.metadata["device_jobs"]
     assert job["sharpenedProbabilities"] == {"101": 1.0}
@@ -171,8 +171,8 @@ def test_tasks_of_a_device_are_listed_and_found_again(service):
     other = backend("garnet")
     start = datetime.now(UTC)
     sent = [device.run(flipped(device, word), shots=10) for word in (1, 2, 4)]
-    other.run(flipped(other, 1), shots=10).result(60)
-    words = [next(iter(job.result(60).get_counts())) for job in sent]
+    other.run(flipped(other, 1), shots=10).result(200)
+    words = [next(iter(job.result(200).get_counts())) for job in sent]
     listed = session("cepheus-1-108q").tasks(since=start)
     assert [each["tags"] for each in listed] == [{"who": "me"}] * 3
     assert [each["shots"] for each in listed] == [10] * 3
@@ -192,8 +192,8 @@ def test_a_set_of_too_few_shots_is_refused_before_it_is_sent(service):
         with pytest.raises(RejectedError, match="at least 17 for each"):
             device.run(circuits, shots=16)
         assert len(service.tasks) == before
-        assert device.run(circuits, shots=17).result(60).success
-        assert device.run(circuits[0], shots=1).result(60).success  # a program, no set
+        assert device.run(circuits, shots=17).result(200).success
+        assert device.run(circuits[0], shots=1).result(200).success  # a program, no set
     finally:
         del limits["minimumTotalShots"]
 
@@ -214,7 +214,7 @@ def test_ctrl_c_while_waiting_leaves_the_task_running(service, monkeypatch):
             job.wait()
     assert service.count("CancelQuantumTask") == 0
     service.release()
-    assert job.wait(20) is JobStatus.DONE
+    assert job.wait(200) is JobStatus.DONE
     assert job.result()[0].bits.tolist() == [[[6]] * 20]
 
 

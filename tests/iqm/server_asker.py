@@ -26,7 +26,7 @@ class Asker:
         request = urllib.request.Request(  # noqa: S310
             f"{self.server.url}/{path}", data=body, headers=headers, method=method
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
             return SimpleNamespace(status=answer.status, headers=answer.headers, body=answer.read())
 
     def __call__(self, method, path, body=None):

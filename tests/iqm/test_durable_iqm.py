@@ -39,7 +39,7 @@ def settle(server):
 
     The port takes connections in order, and a dead process's end when their requests were answered.
     """
-    requests.get(f"{server.url}/api/versions", timeout=60)  # whatever it answers
+    requests.get(f"{server.url}/api/versions", timeout=300)  # whatever it answers
     end = time.monotonic() + 60
     while server._listener._connections and time.monotonic() < end:
         time.sleep(0.005)

@@ -82,7 +82,8 @@ def test_an_entangled_state_without_symmetry_has_its_expectation_values(name, or
     isa = isa_for(backend, circuit)
     sent = [each.apply_layout(isa.layout) for each in operators]
     data = EstimatorV2(backend).run([(isa, sent)], precision=0.03).result()[0].data
-    assert (np.abs(data.evs - want) < 5 * np.maximum(data.stds, 0.03)).all()
+    # 400 values in all: beyond 6 sigma one in a million runs.
+    assert (np.abs(data.evs - want) < 6 * np.maximum(data.stds, 0.03)).all()
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -80,7 +80,8 @@ def test_conditions_respect_virtual_z(condition, otherwise):
         found = outcome_of(circuit, shots=shots)
         counts = {format(k, "02b"): found.count(k) for k in set(found)}
         want = AerSimulator().run(circuit, shots=shots, seed_simulator=seed).result().get_counts()
-        assert hellinger_fidelity(counts, want) > 0.998
+        # Of two samples alike, 1 - fidelity is chi-square of 3 over 8000: above 0.005 once in 1e8.
+        assert hellinger_fidelity(counts, want) > 0.995
 
 
 def test_a_block_is_two_pulses_at_most():

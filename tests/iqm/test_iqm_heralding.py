@@ -57,8 +57,8 @@ def test_the_estimator_is_unbiased_and_its_errors_are_right(server):
     exact = np.array([np.cos(angles), -np.ones(150), -np.cos(angles)])
     assert (data.evs[1] == -1.0).all()
     pull = (data.evs[0] - exact[0]) / data.stds[0]
-    assert abs(pull.mean()) < 4 / np.sqrt(150)
-    assert abs(np.sqrt((pull**2).mean()) - 1) < 4 / np.sqrt(2 * 150)
+    assert abs(pull.mean()) < 6 / np.sqrt(150)  # 8 % would be 25 of these sigma
+    assert abs(np.sqrt((pull**2).mean()) - 1) < 6 / np.sqrt(2 * 150)
     assert abs(np.mean(data.evs[0] / exact[0]) - 1) < 0.02  # 8 % would be missing
     kept = np.concatenate([job["valid_shots"] for job in result.metadata["device_jobs"]])
     asked = np.repeat(

@@ -49,7 +49,7 @@ def submitted(server, *circuits, shots=4):
     program = [Circuit(name="theirs", instructions=tuple(each)) for each in circuits]
     job = client(server, "garnet").submit_circuits(program, shots=shots)
     found = opened(server, "garnet").job(str(job.job_id))
-    assert found.wait(20) is JobStatus.DONE
+    assert found.wait(200) is JobStatus.DONE
     return [[int(word) for word in to_ints(shots.bits[0])] for shots in found.result()]
 
 

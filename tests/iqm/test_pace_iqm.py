@@ -50,9 +50,10 @@ def test_a_throttled_long_poll_counts_as_well_but_takes_no_width(server):
     backend = backend_on(server)
     width = backend.session._wire.width
     server.pause()
-    job = SamplerV2(backend).run([ones(backend, 0)], shots=3)
     before = width.limit
+    # Before the job: a poll under way is held back for 30 s, and others leave it to that one.
     server.inject("throttle", times=1, method="GET", path="jobs/", retry_after=0.01)
+    job = SamplerV2(backend).run([ones(backend, 0)], shots=3)
     threads = [threading.Thread(target=job.result) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -61,7 +62,7 @@ def test_a_throttled_long_poll_counts_as_well_but_takes_no_width(server):
     assert (width.limit, width.busy) == (before // 2, 0)
     server.resume()
     for thread in threads:
-        thread.join(30)
+        thread.join(100)
     assert job.result()[0].data.c.get_counts() == {"001": 3}
 
 
@@ -113,9 +114,17 @@ def test_ctrl_c_while_a_job_is_posted_posts_no_second_one(server, tmp_path, monk
         url=server.url,
         token="env:QDMI_TEST_PACE_TOKEN",  # noqa: S106 - a reference
     )
-    server.inject_submit("slow", seconds=0.7)
+    came, go_on = threading.Event(), threading.Event()
+
+    def held(method, path):
+        if method == "POST" and path.endswith("/circuit"):
+            came.set()
+            go_on.wait(60)
+
+    server.draw_faults(held)
     width, circuit = backend.session._wire.width, ones(backend, 2)
-    interrupted(lambda: width.busy, lambda: backend.run([circuit], shots=4))
+    interrupted(came.is_set, lambda: backend.run([circuit], shots=4))
+    go_on.set()
     assert width.busy == 0
     (row,) = provider.jobs()
     with pytest.raises(SubmitUnknownError, match=row.id):

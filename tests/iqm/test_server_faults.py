@@ -70,7 +70,7 @@ def test_faults_hit_what_they_are_meant_for(ask):
 
 
 def test_slow_answer_is_slower_than_a_short_timeout(ask):
-    ask.server.inject("slow", seconds=0.6)
+    ask.server.inject("slow", seconds=2.0)
     request = urllib.request.Request(  # noqa: S310
         f"{ask.server.url}/api/v1/about", headers={"Authorization": f"Bearer {ask.token}"}
     )
@@ -88,7 +88,7 @@ def test_jobs_outlive_a_restart_and_connections_do_not(ask):
     ask.server.pause()
     job = ask.submit(ONE)
     url, port = ask.server.url, int(ask.server.url.rpartition(":")[2])
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {ask.token}"}
     line.request("GET", "/api/v1/about", headers=headers)
     line.getresponse().read()
@@ -112,7 +112,7 @@ def test_jobs_outlive_a_restart_and_connections_do_not(ask):
 def test_connections_are_kept_and_long_answers_compressed(ask):
     ask.server.log.clear()
     port = int(ask.server.url.rpartition(":")[2])
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"authorization": f"Bearer {ask.token}", "Accept-Encoding": "gzip"}
     for _ in range(3):
         line.request("GET", "/api/v1/calibration-sets/garnet/default/metrics", headers=headers)
@@ -126,7 +126,7 @@ def test_connections_are_kept_and_long_answers_compressed(ask):
 
 def test_server_ends_by_itself_and_twice():
     with IQMServer("deneb", lifetime=0.2) as server:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 100
         while server.running and time.monotonic() < deadline:
             time.sleep(0.02)
         with pytest.raises(OSError, match="refused"):
@@ -174,7 +174,7 @@ def test_a_command_is_rehearsed():
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env=os.environ,
     )
     assert ran.returncode == 3, ran.stderr

@@ -75,7 +75,7 @@ ONE = circuit(prx("QB1"), measure("m", "QB1"))
 
 
 def finished(job):
-    assert job.wait_for_completion(timeout_secs=20, polling_interval=0.02, progress_callback=print)
+    assert job.wait_for_completion(timeout_secs=200, polling_interval=0.02, progress_callback=print)
     return job
 
 
@@ -287,8 +287,9 @@ def test_noise_reaches_the_client():
     with IQMServer("garnet", seed=3) as server:
         garnet = client(server)
         program = circuit(prx("QB1"), measure("m", "QB1", "QB2"))
-        (found,) = finished(garnet.submit_circuits([program], shots=5000)).result()
+        (found,) = finished(garnet.submit_circuits([program], shots=20_000)).result()
         one, zero = 1 - np.mean(found["m"], axis=0)
         sites = server.calibration().sites
-        assert abs(one - sites["QB1"].prob_meas0_prep1) < 0.012
-        assert abs(1 - zero - sites["QB2"].prob_meas1_prep0) < 0.012
+        # Six sigma of 3 %, and what the pulse errs.
+        assert abs(one - sites["QB1"].prob_meas0_prep1) < 0.0075 + 0.0025
+        assert abs(1 - zero - sites["QB2"].prob_meas1_prep0) < 0.0075

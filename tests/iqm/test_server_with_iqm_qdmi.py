@@ -64,7 +64,7 @@ def run(server, script=SCRIPT):
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -182,7 +182,7 @@ def test_another_process_goes_on_with_the_trace(server, spans):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     job_id, parent = ran.stdout.split()
     job = QDMIProvider().job(job_id)
