@@ -257,6 +257,9 @@ def test_aer_is_given_the_noise_of_the_gates_in_use_and_simulates_their_qubits()
     errors = device.noise([circuit]).to_dict()["errors"]
     told = sorted((each["operations"][0], *each["gate_qubits"][0]) for each in errors)
     assert told == [("cz", 105, 106), ("measure", 105), ("measure", 106), ("x", 105)]
+    assert device.noise([circuit.copy()]) is device.noise([circuit])  # to build it takes long
+    circuit.x(3)
+    assert len(device.noise([circuit]).to_dict()["errors"]) == 5
     backend = QDMIProvider().get_backend("replay:lattice107")
     counts = backend.run(circuit, shots=500, seed=1).result().get_counts()
     assert counts["10"] > 440

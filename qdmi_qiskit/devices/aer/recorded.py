@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp, Gate, Instruction
+from qiskit.circuit import CircuitInstruction, ControlFlowOp, Gate, Instruction
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError
 
@@ -102,34 +102,33 @@ class RecordedDevice:
         index = dict(zip(circuit.qubits, sites, strict=True))
         plain: QuantumCircuit = circuit.copy_empty_like()
         for item in circuit.data:
-            operation, place = item.operation, tuple(index[qubit] for qubit in item.qubits)
-            if isinstance(operation, ControlFlowOp):
+            place = tuple(index[qubit] for qubit in item.qubits)
+            if item.is_control_flow():
+                operation = item.operation
                 blocks = [self._written(block, place) for block in operation.blocks]
                 plain.append(operation.replace_blocks(blocks), item.qubits, item.clbits)
                 continue
             if item.name in self._foreign:
-                _append_definition(plain, operation, item.qubits, self._native)
+                _append_definition(plain, item.operation, item.qubits, self._native)
                 error = self._error(item.name, place)
                 if error is not None:
                     plain.append(error.to_instruction(), item.qubits)
             else:
                 plain._append(item)  # noqa: SLF001 - checked already, and 10 times cheaper
-            for position, channel in self._after(operation, place):
-                plain.append(channel, [item.qubits[position]])
+            for position, channel in self._after(item, place):
+                plain._append(CircuitInstruction(channel, (item.qubits[position],)))  # noqa: SLF001
         return plain
 
-    def _after(self, operation: Any, place: Place) -> Dampings:
-        if operation.name == "delay":
+    def _after(self, item: CircuitInstruction, place: Place) -> Dampings:
+        if item.name == "delay":
             site = self._spec.sites[place[0]]
-            channel = relaxation(self._seconds(operation), site) if self._lives else None
+            channel = relaxation(self._seconds(item.operation), site) if self._lives else None
             return () if channel is None else ((0, channel),)
-        key = operation.name, place
+        key = item.name, place
         if key not in self._dampings:
             sites = [self._spec.sites[site] for site in place]
-            figures = self._figures.get(operation.name, {}).get(place)
-            self._dampings[key] = (
-                () if figures is None else dampings(operation.name, figures, sites)
-            )
+            figures = self._figures.get(item.name, {}).get(place)
+            self._dampings[key] = () if figures is None else dampings(item.name, figures, sites)
         return self._dampings[key]
 
     def _seconds(self, delay: Any) -> float:
@@ -204,7 +203,7 @@ def _used(circuit: QuantumCircuit, sites: Sequence[int]) -> Iterator[tuple[str, 
     index = dict(zip(circuit.qubits, sites, strict=True))
     for item in circuit.data:
         place = tuple(index[qubit] for qubit in item.qubits)
-        if isinstance(item.operation, ControlFlowOp):
+        if item.is_control_flow():
             for block in item.operation.blocks:
                 yield from _used(block, place)
         else:
