@@ -73,7 +73,7 @@ def test_a_damaged_outcome_is_fetched_again(place):
     assert len(service.tasks) == made
 
 
-@pytest.mark.parametrize("moment", moments(4, seed=11), ids=str)
+@pytest.mark.parametrize("moment", moments(2, seed=11), ids=str)
 def test_a_killed_run_goes_on(place, moment):
     survives(place, moment)
 

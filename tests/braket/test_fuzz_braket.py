@@ -24,7 +24,7 @@ from qdmi_qiskit.testing.braket_service import documents
 from tests.junk import ANY, DEEP, ODD, little_memory, spoil, spoilt
 
 SOME = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -201,7 +201,7 @@ def used(session):
     session.status()
 
 
-@settings(SOME, max_examples=250)
+@settings(SOME, max_examples=80)
 @given(st.sampled_from(NAMES), st.integers(0, 2**32))
 def test_any_capability_document(name, seed):
     device = known(name)

@@ -26,7 +26,7 @@ from tests.iqm.served import API, Served
 from tests.junk import ANY, DEEP, little_memory, spoil, spoilt
 
 SOME = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
