@@ -2,8 +2,10 @@
 
 Bit strings outside the sector are not thrown away: bits are flipped towards the orbital
 occupations of the last iteration until their electron numbers are right. Recovery grows the
-space as it goes, and uniformly random bits recover as well as noisy samples do at molecules of
-this size: compare at equal dimension, `control` does, and read arXiv:2501.07231.
+space as it goes, and some draws of uniformly random bits recover well too, the more so the larger
+the space: N2 (6e,6o), 760 bit strings, at dimension 256 of 400: 0.3 to 40 mHa, 3 of 20 draws within
+1.6; at 144: 4 to 76. So compare several draws at equal dimension, by
+`control(..., solve=partial(recover, ...))`, and read arXiv:2501.07231.
 """
 
 from __future__ import annotations

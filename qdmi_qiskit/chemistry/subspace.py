@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -204,7 +205,14 @@ class Control:
     energy_without_hf: float | None
 
 
-def control(problem: Problem, found: Subspace, *, draws: int = 20, seed: int = 0) -> Control:
+def control(
+    problem: Problem,
+    found: Subspace,
+    *,
+    draws: int = 20,
+    seed: int = 0,
+    solve: Callable[[Problem, NDArray[np.int64]], Subspace] | None = None,
+) -> Control:
     """Put uniformly random bits through the same selection, at the same dimension.
 
     Hartree-Fock is included as it is in what was found, so that the two differ in where their
@@ -215,16 +223,19 @@ def control(problem: Problem, found: Subspace, *, draws: int = 20, seed: int = 0
         found: By `qsci`, or by `sqd`, recovered or not.
         draws: How often, each with as many bit strings as were measured.
         seed: Of the draws.
+        solve: What the bits go through; None: the selection of `qsci` or `sqd`, without recovery.
+            For what `recover` found: `partial(recover, samples=..., max_strings=...)`.
     """
     rng = np.random.default_rng(seed)
     exact, size = found.method == "qsci", found.dimension
-    solve = qsci if exact else sqd
     if not exact:
         size = _strings_for(problem, found.dimension)
+    if solve is None:
+        solve = partial(qsci if exact else sqd, size=size)
     results, without = [], []
     for _ in range(draws):
         bits = rng.integers(0, 1 << problem.num_qubits, size=found.shots, dtype=np.int64)
-        results.append(solve(problem, bits, size))
+        results.append(solve(problem, bits))
         chance = most_frequent(_valid(problem, bits), size)
         if exact and len(chance):
             without.append(ground_energy(problem.hamiltonian, chance))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from qdmi_qiskit.chemistry import (
 from tests.chemistry.molecules import problem_of
 
 SEEDS = range(5)
+DRAWS = 8  # of random bits for recovery, whose energies differ from draw to draw
 
 
 def measured_circuit(case: str, backend):
@@ -68,13 +71,16 @@ def test_ten_thousand_shots_reach_chemical_accuracy(case, method, record_propert
 # The cheapest noisy road that leaves something to find. Trajectories cost by the gate, and 670 CZ
 # in one circuit return noise (sector fraction 0.1): so the largest amplitudes only, cut between
 # distinct values into circuits of some 200 CZ, whose samples are put together. `max_strings` keeps
-# the space well below the sector, which recovery would fill otherwise.
+# the space well below the sector, which recovery would fill otherwise. The smaller of two spaces
+# is where recovered random bits fail: N2 within 5 mHa in 1 of 38 draws, LiH in 2 of 20. In the
+# larger one some draws (N2) or most (LiH) are within it: a single draw proves nothing.
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("case", "sizes", "shots", "most"), [("lih", [6], 400, 9), ("n2", [6, 4, 4, 4], 190, 16)]
+    ("case", "sizes", "shots", "strings"),
+    [("lih", [6], 400, (4, 9)), ("n2", [6, 4, 4, 4], 190, (12, 16))],
 )
 def test_recovery_reaches_five_millihartree_on_a_noisy_device(
-    case, sizes, shots, most, record_property
+    case, sizes, shots, strings, record_property
 ):
     pytest.importorskip("qiskit_addon_sqd", reason="needs the extra sqd: pip install '.[sqd]'")
     problem, backend = problem_of(case), QDMIProvider().get_backend("replay:grid20")
@@ -90,26 +96,33 @@ def test_recovery_reaches_five_millihartree_on_a_noisy_device(
     gates = max(isa.num_nonlocal_gates() for isa in circuits)
     result = SamplerV2(backend, seed=3).run(circuits, shots=shots).result()
     sampled = np.concatenate([determinants_from(pub.data.meas) for pub in result])
-    shots = len(sampled)
-    uniform = np.random.default_rng(8).integers(0, 1 << problem.num_qubits, shots)
-    keywords = {"samples": 20, "max_strings": most}
-    found = [recover(problem, sampled, seed=seed, **keywords) for seed in SEEDS]
-    random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
-    refilled = [recover(problem, uniform, seed=seed, **keywords) for seed in SEEDS]
     first = qsci(problem, sampled)
-    record_property(
-        "table",
-        f"{problem.title}, {len(circuits)} circuits of up to {gates} CZ, sector fraction "
-        f"{first.sector_fraction:.2f}\n  qsci: {first.error_mha:.2f} mHa, R {first.dimension}\n"
-        f"  recovered: {mean(found):.3f} mHa, dimension {mean(found, 'dimension'):.0f}\n"
-        f"  uniform at equal dimension: {mean(random):.1f} mHa; recovered: "
-        f"{mean(refilled):.3f} mHa, dimension {mean(refilled, 'dimension'):.0f}",
-    )
     assert first.sector_fraction < 0.6  # there is noise
-    assert all(each.dimension <= 0.65 * problem.sector_dimension for each in found)
-    assert min(each.error_mha for each in found) > -1e-6
-    assert mean(found) < 5
-    assert mean(random) > 5
+    lines = [
+        f"{problem.title}; circuits: {len(circuits)} of up to {gates} CZ; sector fraction "
+        f"{first.sector_fraction:.2f}",
+        f"  qsci: {first.error_mha:.2f} mHa, R {first.dimension}",
+    ]
+    errors, refilled = {}, {}
+    for most in strings:
+        solve = partial(recover, samples=20, max_strings=most)
+        found = [solve(problem, sampled, seed=seed) for seed in SEEDS]
+        random = [control(problem, each, draws=4, seed=seed) for seed, each in enumerate(found)]
+        refilled[most] = control(problem, found[0], draws=DRAWS, seed=0, solve=solve)
+        lines.append(
+            f"  recovered: {mean(found):.3f} mHa, dimension {mean(found, 'dimension'):.0f} of "
+            f"{problem.sector_dimension}; uniform at equal dimension: {mean(random):.1f} mHa; "
+            f"{DRAWS} draws recovered: {refilled[most].error_mha:.1f} mHa, best "
+            f"{refilled[most].best_error_mha:.2f}, dimension {refilled[most].dimension}"
+        )
+        assert all(each.dimension <= 0.65 * problem.sector_dimension for each in found)
+        assert min(each.error_mha for each in found) > -1e-6
+        assert mean(random) > 5
+        errors[most] = mean(found)
+    record_property("table", "\n".join(lines))
+    small, large = strings
+    assert errors[large] < 5
+    assert max(5, 2 * errors[small]) < refilled[small].error_mha
 
 
 @pytest.mark.slow
