@@ -155,7 +155,9 @@ def test_a_mitigated_job_that_was_cut_off_keeps_its_calibration(path):
     pubs = [(turned(), [["ZZ"], ["IZ"]])]
     cloud.refused = set(range(1, 50))  # the calibration goes out, and nothing after it
     first = MitigatedEstimator(
-        EstimatorV2(cloud.backend(path), seed=3, shot_allocation="coefficients"), ["readout"]
+        EstimatorV2(cloud.backend(path), seed=3, shot_allocation="coefficients"),
+        ["readout"],
+        seed=1,
     )
     job = first.run(pubs, precision=0.02)
     with pytest.raises(UnavailableError, match="the cloud is full"):
@@ -165,7 +167,9 @@ def test_a_mitigated_job_that_was_cut_off_keeps_its_calibration(path):
     del job
     cloud.refused = set()
     again = MitigatedEstimator(
-        EstimatorV2(cloud.backend(path), seed=4, shot_allocation="coefficients"), ["readout"]
+        EstimatorV2(cloud.backend(path), seed=4, shot_allocation="coefficients"),
+        ["readout"],
+        seed=1,
     )
     found = again.resume(job_id, pubs, precision=0.02, provider=provider(path)).result(60)
     exact = [1.0, np.cos(0.6)]
