@@ -92,7 +92,7 @@ def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
         second[k, where], fourth[k, where] = seen.second, seen.fourth
         number[k, where], scale[k] = seen.shots, seen.scale
         asked += share.shots * len(share.points)
-    errors = scatter(second, fourth) / np.maximum(number, 1)
+    errors = scatter(number, second, fourth, scale) / np.maximum(number, 1)
     variances = np.where(number > 0, cautious(number, second, scale), 0.0)
     return refined(plan.safe, plan.need, variances, errors, int(number.sum()) / asked)
 

@@ -50,9 +50,13 @@ def cautious(shots: npt.NDArray[np.int64], second: Values, scale: Values) -> Val
     return (shots * second + 2 * scale) / (shots + 2)
 
 
-def scatter(second: Values, fourth: Values) -> Values:
-    """Return the variance of one squared deviation: shots times the error of `second`."""
-    return np.maximum(fourth - second**2, 0.0)
+def scatter(shots: npt.NDArray[np.int64], second: Values, fourth: Values, scale: Values) -> Values:
+    """Return the variance of one squared deviation: shots times the error of `second`.
+
+    As cautious as `cautious`: half of an outcome more, as far off as a lone Pauli's other one,
+    twice the root of the scale. Without it nothing would look as sure as what never came.
+    """
+    return (shots * np.maximum(fourth - second**2, 0.0) + 8 * scale**2) / (shots + 2)
 
 
 class Uncertainty:
