@@ -16,7 +16,7 @@ from qdmi_qiskit.device import Driver, Session
 from qdmi_qiskit.errors import ConfigError, MissingPluginError, ProtocolError, did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "qdmi_qiskit.devices"
 OURS = "qdmi-qiskit"
@@ -24,7 +24,7 @@ OURS = "qdmi-qiskit"
 
 def schemes() -> tuple[str, ...]:
     """Return every known scheme, sorted; imports no plug-in."""
-    return tuple(sorted(_scan()))
+    return tuple(sorted(_schemes()))
 
 
 def driver(scheme: str) -> Driver:
@@ -70,26 +70,42 @@ def open_device(name: str | None = None, /, **options: object) -> Session:
     return open_session(resolve(name, options))
 
 
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group; every distribution is read once, for all groups."""
+    return tuple(_scan().select(group=group))
+
+
+def look_again() -> None:
+    """Read the distributions anew: one may have been installed a moment ago, as in a notebook."""
+    import importlib
+
+    importlib.invalidate_caches()
+    _scan.cache_clear()
+
+
 @cache
-def _scan() -> dict[str, tuple[EntryPoint, ...]]:
+def _scan() -> EntryPoints:
     from importlib.metadata import entry_points
 
+    return entry_points()  # type: ignore[return-value]  # 3.11 makes groups of them: select does
+
+
+def _schemes() -> dict[str, list[EntryPoint]]:
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+    for point in installed(GROUP):
         found.setdefault(point.name, []).append(point)
-    return {scheme: tuple(points) for scheme, points in found.items()}
+    return found
 
 
 def _point(scheme: str, others: Iterable[str] = (), said: str = "") -> EntryPoint:
-    if scheme not in _scan():  # it may have been installed a moment ago, as in a notebook
-        import importlib
-
-        importlib.invalidate_caches()
-        _scan.cache_clear()
-    points = _scan().get(scheme)
+    known = _schemes()
+    if scheme not in known:
+        look_again()
+        known = _schemes()
+    points = known.get(scheme)
     if points is None:
         what = "device scheme or profile" if others else "device scheme"
-        hint = did_you_mean(scheme, {*_scan(), *others})
+        hint = did_you_mean(scheme, {*known, *others})
         raise ConfigError(f"there is no {what} {scheme!r}{said}{hint}")
     if len({point.value for point in points}) > 1:
         claims = " and ".join(sorted(f"{_distribution(point)} ({point.value})" for point in points))
@@ -98,7 +114,6 @@ def _point(scheme: str, others: Iterable[str] = (), said: str = "") -> EntryPoin
 
 
 def _load(point: EntryPoint) -> Driver:
-    where = f"the plug-in for {point.name!r} ({point.value}, from {_distribution(point)})"
     try:
         loaded = point.load()
     except ImportError as error:
@@ -107,12 +122,18 @@ def _load(point: EntryPoint) -> Driver:
             f"{point.name!r} {missing} ({error}): pip install {_install(point)}"
         ) from error
     except AttributeError as error:
-        raise ProtocolError(f"{where} cannot be loaded: {error}; report it to them") from error
+        raise ProtocolError(
+            f"{_where(point)} cannot be loaded: {error}; report it to them"
+        ) from error
     lacks = [f"{name}()" for name in ("open", "names") if not callable(getattr(loaded, name, None))]
     if lacks:
-        raise ProtocolError(f"{where} has no {' and no '.join(lacks)}; report it to them")
+        raise ProtocolError(f"{_where(point)} has no {' and no '.join(lacks)}; report it to them")
     plugin: Driver = loaded
     return plugin
+
+
+def _where(point: EntryPoint) -> str:
+    return f"the plug-in for {point.name!r} ({point.value}, from {_distribution(point)})"
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ctypes import byref, c_size_t, c_void_p
 from typing import Any
 
@@ -11,7 +11,7 @@ from qdmi_qiskit.devices.native import release
 from qdmi_qiskit.devices.native.faults import failed, fault
 from qdmi_qiskit.devices.native.handle import JobHandle
 from qdmi_qiskit.devices.native.library import Library, check_version
-from qdmi_qiskit.devices.native.queries import Asked, answer
+from qdmi_qiskit.devices.native.queries import Asked, answer, answers
 from qdmi_qiskit.devices.native.words import (
     DeviceProperty,
     OperationProperty,
@@ -96,6 +96,21 @@ class Channel:
 
         return answer(ask, prop.kind, Asked(self.library, prop), lenient=self._old)
 
+    def sites(self, sites: Sequence[int], prop: SiteProperty) -> list[Any]:
+        """Return a property of each of many sites; None where the device does not say."""
+        found: list[Any] = []
+        if prop.kind not in ("text", "handles", "enums"):
+            with self._lock:
+                self._check_open()
+                query = self.library.function("device_session_query_site_property")
+
+                def ask(site: int, *room: Any) -> int:
+                    code: int = query(self.handle, site, prop, *room)
+                    return code
+
+                found = answers(ask, sites, prop.kind, Asked(self.library, prop))
+        return found + [self.site(site, prop) for site in sites[len(found) :]]
+
     def operation(
         self, operation: int, prop: OperationProperty, sites: tuple[int, ...] = ()
     ) -> Any:
@@ -163,9 +178,12 @@ class Channel:
             return self._call(name, *front, last)
 
     def _call(self, name: str, *arguments: Any) -> int:
+        self._check_open()
+        return self.library.call(name, self.handle, *arguments)
+
+    def _check_open(self) -> None:
         if self._freed:
             raise UnavailableError(f"this session of {self.library} is closed: open another")
-        return self.library.call(name, self.handle, *arguments)
 
     def _job(self, handle: c_void_p) -> JobHandle:
         if not handle.value:

@@ -15,6 +15,7 @@ from qdmi_qiskit.devices.native.session import NativeSession
 from qdmi_qiskit.devices.native.settings import job_settings, session_settings
 from qdmi_qiskit.devices.native.words import DeviceProperty, SessionParameter
 from qdmi_qiskit.errors import ConfigError, did_you_mean
+from qdmi_qiskit.registry import look_again
 
 _INSTALL = "pip install mqt-core, iqm-qdmi or amazon-braket-qdmi, or give library= and prefix="
 
@@ -48,7 +49,7 @@ class NativeDriver:
 
     def names(self, **_options: object) -> Sequence[str]:
         """List the ids of all manifests; loads no library."""
-        return tuple(sorted(key for key, entry in entries().items() if entry.enabled))
+        return tuple(sorted(_enabled()))
 
 
 def _checked(options: Mapping[str, object]) -> dict[str, Any]:
@@ -62,10 +63,17 @@ def _checked(options: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in parsed if value is not None}
 
 
+def _enabled() -> dict[str, Entry]:
+    return {key: entry for key, entry in entries().items() if entry.enabled}
+
+
 def _entry(locator: str, options: Mapping[str, Any]) -> Entry:
     if "library" in options:
         return Entry(locator, options["library"], options["prefix"])
-    known = {key: entry for key, entry in entries().items() if entry.enabled}
+    known = _enabled()
+    if locator not in known:
+        look_again()
+        known = _enabled()
     if locator not in known:
         if not known:
             raise ConfigError(f"no QDMI device is installed: {_INSTALL}")

@@ -198,7 +198,9 @@ def _sites(channel: Channel, handles: Sequence[int]) -> tuple[RawSite, ...]:
         sample = [_site(channel, handle, props) for handle in handles[:_SAMPLE]]
         said = {name for site in sample for name in site.values}
         props = [prop for prop in props if prop.name.lower() in said]
-    found = tuple(_site(channel, handle, props) for handle in handles)
+    columns = [channel.sites(handles, prop) for prop in props]
+    rows = zip(*columns, strict=True) if props else [()] * len(handles)
+    found = tuple(RawSite(_known(dict(zip(props, row, strict=True)))) for row in rows)
     indices = [site.values.get("index") for site in found]
     if None in indices or len(set(indices)) != len(indices):
         raise ProtocolError(f"{channel.library} gives its sites no unique index: report it")

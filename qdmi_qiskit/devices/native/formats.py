@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from typing import Any
 
 from qdmi_qiskit.devices.native.profiles import Profile
 from qdmi_qiskit.devices.native.words import ProgramFormat
 from qdmi_qiskit.errors import RejectedError
+from qdmi_qiskit.registry import installed
 
 GROUP = "qdmi_qiskit.qdmi_formats"
 
@@ -64,7 +65,7 @@ def _told(name: str, profile: Profile) -> bool:
 
 def points(wire: ProgramFormat) -> list[EntryPoint]:
     """Return who writes a vendor's own format."""
-    return [point for point in entry_points(group=GROUP) if point.name == wire.name]
+    return [point for point in installed(GROUP) if point.name == wire.name]
 
 
 def unsaid(formats: Sequence[str], profile: Profile) -> frozenset[str]:

@@ -109,14 +109,22 @@ class Library:
         Raises:
             UnavailableError: The process is a fork of the one that initialised the library.
         """
+        code: int = self.function(name)(*arguments)
+        return code
+
+    def function(self, name: str) -> Any:
+        """Return a function, for many calls at once.
+
+        Raises:
+            UnavailableError: As for `call`.
+        """
         if not self.here:
             raise UnavailableError(
                 f"{self} was opened before this process was forked, and its threads and "
                 "connections did not come along: start processes with multiprocessing's 'spawn', "
                 "or open the device first in the child"
             )
-        code: int = self.functions[name](*arguments)
-        return code
+        return self.functions[name]
 
 
 def _in_a_fork() -> None:

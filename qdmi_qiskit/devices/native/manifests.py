@@ -18,6 +18,7 @@ from typing import Any
 
 from qdmi_qiskit.devices.native.words import SessionParameter
 from qdmi_qiskit.errors import ConfigError
+from qdmi_qiskit.registry import installed
 
 GROUP = "mqt.core.qdmi.manifests"
 SYSTEM = Path("/etc/mqt-core/qdmi.json")
@@ -99,7 +100,7 @@ def _installed() -> Iterator[Path]:
         pass
     else:
         folders += [(Path(str(core.locate_file(folder))), _PATTERN) for folder in _CORE[1]]
-    for point in metadata.entry_points(group=GROUP):
+    for point in installed(GROUP):
         if point.dist is not None:
             package = point.value.replace(".", "/")
             folders.append((Path(str(point.dist.locate_file(package))), f"**/{_PATTERN}"))

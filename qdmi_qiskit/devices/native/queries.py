@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import c_size_t
 from enum import IntEnum
 from typing import Any
@@ -70,6 +70,38 @@ def answer(ask: Ask, kind: Kind, what: object, *, lenient: bool = False) -> Any:
     if data is None:
         return None
     return text(data, what) if kind == "text" else _list(data, kind, what)
+
+
+def answers(
+    ask: Callable[[int, int, Any, Any], int], subjects: Sequence[int], kind: Kind, what: object
+) -> list[Any]:
+    """Return the value of a property of fixed size for each of many handles.
+
+    Args:
+        ask: The query, the handle first.
+        subjects: The handles.
+        kind: As for `answer`.
+        what: As for `answer`.
+
+    Returns:
+        The values in order; only as far as the library simply gave them, for `answer` to go on.
+
+    Raises:
+        ProtocolError: The library wrote past the end of an answer.
+    """
+    form, found = _FIXED[kind], list[Any]()
+    size = form.size
+    buffer = (ctypes.c_char * (size + len(_GUARD))).from_buffer_copy(_ROOM[size])
+    needed = c_size_t(size)
+    last = ctypes.byref(needed)
+    for subject in subjects:
+        ctypes.memset(buffer, 0, size)
+        if failed(ask(subject, size, buffer, last)) or needed.value != size:
+            break
+        (value,) = form.unpack_from(buffer)
+        found.append(bool(value) if kind == "flag" else value)
+    _check_guard(buffer.raw[size:], what, size)
+    return found
 
 
 def _short(ask: Ask, what: object) -> bytes | None:
