@@ -39,14 +39,9 @@ class Template:
         parts = [""] * (2 * len(self._pieces) - 1)
         parts[::2] = self._pieces
         for row in angles.tolist():
-            parts[1::2] = [_number(angle) for angle in row]
+            # A number reads back exactly, and has the point that OpenQASM 2 demands.
+            parts[1::2] = [t if "." in t else t.replace("e", ".0e") for t in map(repr, row)]
             yield "".join(parts)
-
-
-def _number(angle: float) -> str:
-    """Write a number that reads back exactly, with the point that OpenQASM 2 demands."""
-    text = repr(angle)
-    return text if "." in text else text.replace("e", ".0e")
 
 
 def template(circuit: QuantumCircuit, write: Callable[[QuantumCircuit], Any]) -> Template | None:
@@ -69,7 +64,11 @@ def template(circuit: QuantumCircuit, write: Callable[[QuantumCircuit], Any]) ->
             return None
         angles = []
         for angle in instruction.params:
-            if isinstance(angle, ParameterExpression) and angle.parameters:
+            if isinstance(angle, Parameter):  # most are; asking for its parameters takes longer
+                seen.add(angle)
+                angles.append(_MARK + len(rows))
+                rows.append(({columns[angle]: 1.0}, 0.0))
+            elif isinstance(angle, ParameterExpression) and angle.parameters:
                 row = _affine(angle, columns)
                 if row is None:
                     return None
@@ -91,8 +90,6 @@ def _affine(
     angle: ParameterExpression, columns: dict[Parameter, int]
 ) -> tuple[dict[int, float], float] | None:
     """Return slopes by column and the offset, or None if the angle is not affine."""
-    if isinstance(angle, Parameter):
-        return {columns[angle]: 1.0}, 0.0
     slopes = {}
     for parameter in angle.parameters:
         slope = angle.gradient(parameter)
