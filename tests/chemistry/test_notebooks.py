@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qiskit.quantum_info import Statevector
 
-from qdmi_qiskit.chemistry import ground_energy
+from qdmi_qiskit.chemistry import bind, ground_energy, uccsd
 from tests.chemistry.molecules import ansatz_state, problem_of
 from tests.slurm.works import until
 
@@ -60,17 +61,33 @@ def test_notebooks_are_stored_without_outputs_and_name_no_device_but_one(noteboo
 
 
 def check_vqe(report: dict, backend: str, *, ideal: bool) -> None:
+    """Bounds of which 600 VQE and 2 000 last energies of other seeds leave a distance.
+
+    Asked for are 4 mHa. The standard error is an estimate: where the state is nearly one
+    determinant, outcomes of a few in a thousand decide on it, and it scatters between 2.5 and 9.
+    """
     assert report["backend"] == backend
     assert report["shots"] > 10_000
     error, spread = report["error_mha"], 1000 * report["standard_error"]
-    assert spread < 4.4  # asked for 4
+    assert 1 < spread < 3 * 4
+    slack = 6 * max(spread, 4)
+    ideally = ideal_error(report["angle"])
     if ideal:
-        # The point is within 1.6 mHa of the minimum, the energy within 5 standard errors of it.
-        assert abs(error) < 1.6 + 5 * spread
-        assert abs(report["angle"] + 0.1128) < 0.08
+        # Angles scatter by 0.0054 about the minimum; from 0, where it starts, it is 0.11 away.
+        assert abs(report["angle"] + 0.1118) < 0.04
+        assert ideally < 3.5
+        assert abs(error - ideally) < slack
     else:
-        # Gates err: the energy is above exact, but far below that of random bits.
-        assert -5 * spread < error < 600
+        # Gates err: the energy is above that of the ideal state, but far below that of random bits.
+        assert ideally - slack < error < 600
+
+
+def ideal_error(angle: float) -> float:
+    """Return the error of the energy of the VQE's state at an angle, without any noise, mHa."""
+    problem = problem_of("h2")
+    circuit, start = uccsd(problem)
+    state = Statevector(bind(circuit, dict.fromkeys(start, angle)))
+    return problem.error(state.expectation_value(problem.hamiltonian).real)
 
 
 def check_qsci(report: dict, backend: str, *, ideal: bool) -> None:
@@ -84,13 +101,17 @@ def check_qsci(report: dict, backend: str, *, ideal: bool) -> None:
     assert report["random_mha"] > report["qsci_mha"] + 3
     if ideal:
         assert report["sector_fraction"] == 1
-        # Of 4 000 shots, none misses a determinant of weight 0.0025 but for one in 20 000.
-        least, most = (energy_of(report["prune"], weight) for weight in (1e-9, 0.0025))
+        # 4 000 shots miss a determinant of weight 0.004 once in ten million times.
+        least, most = (energy_of(report["prune"], weight) for weight in (1e-9, 0.004))
         assert least - 1e-6 <= report["qsci_mha"] <= most + 1e-6
-        assert report["sqd_mha"] <= report["qsci_mha"] + 1e-6
-        if report["prune"] < 1e-3:  # all of it
-            assert report["sqd_mha"] < 2.5
-            assert report["qsci_mha"] < 8
+        assert report["sqd_mha"] <= most + 1e-6
+        if report["sqd_dimension"] < 15**2:  # no string was left out
+            assert report["sqd_mha"] <= report["qsci_mha"] + 1e-6
+        if report["prune"] < 1e-3:
+            # All of it. Of 190 other seeds: 4.1 +- 1.1, at most 9.3, and 1.0 +- 0.7, at most 3.0;
+            # each rarer determinant that is missed costs 2 mHa.
+            assert report["qsci_mha"] < 20
+            assert report["sqd_mha"] < 10
     else:
         assert 0.15 < report["sector_fraction"] <= 1  # of random bits 0.098
         assert report["sqd_mha"] < 60
@@ -111,16 +132,25 @@ def test_a_notebook_runs_on_the_default_device():
 
 
 @pytest.fixture(scope="module")
-def everywhere():
-    """A Slurm and an IQM Server without noise, and the variables that lead to both."""
+def cluster():
     from qdmi_qiskit.testing.slurm_cluster import Cluster, lacking
 
     if reason := lacking():
         pytest.skip(reason)
+    with Cluster(licenses="qpu:1") as running:
+        yield running
+
+
+@pytest.fixture
+def everywhere(cluster):
+    """A Slurm and an IQM Server without noise, and the variables that lead to both.
+
+    The server is a test's own: what it executed before would decide on the bits.
+    """
     pytest.importorskip("iqm.iqm_client", reason="needs the extra iqm")
     from qdmi_qiskit.testing.iqm_server import IQMServer
 
-    with Cluster(licenses="qpu:1") as cluster, IQMServer("garnet", noise=False) as server:
+    with IQMServer("garnet", noise=False) as server:
         token = cluster.folder / "token"
         token.touch(0o600)
         token.write_text(server.token)
@@ -144,7 +174,7 @@ def test_the_same_notebook_runs_in_four_modes_by_one_variable(notebook, backend,
     CHECKS[notebook](ran(notebook, QDMI_BACKEND=backend, **variables), backend, ideal=True)
     # Each mode took the road that it names, and left nothing behind once its kernel had ended.
     assert (server.jobs_created > before) is ("iqm" in backend)
-    assert until(lambda: cluster.jobs() == [], 30)
+    assert until(lambda: cluster.jobs() == [], 120)
     assert len(over(cluster)) - ended == (1 if backend.startswith("slurm") else 0)
     assert cluster.licenses()["qpu"] == 0
 
