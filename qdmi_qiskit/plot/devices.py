@@ -70,6 +70,9 @@ def device_map(
     calibration = getattr(backend, "calibration", None)
     when = getattr(calibration, "time", None)
     title = f"{backend.name}" + (f", calibrated {when:%Y-%m-%d %H:%M}" if when else "")
+    if coupling is None:
+        shown = f"; {number} of {target.num_qubits} qubits" if number < target.num_qubits else ""
+        title += f": every pair interacts{shown}"
     ax.set_title("\n".join(filter(None, [title, "" if queue is None else _waiting(queue)])))
     ax.set_aspect("equal")
     ax.set_axis_off()
