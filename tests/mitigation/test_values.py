@@ -180,12 +180,15 @@ def energies(name, device, stages, seeds, precision=0.01):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "seeds"), [("h2", (1, 2)), ("lih", (1,))])
-def test_energies_of_molecules_get_better_by_a_factor_of_two(name, seeds):
+@pytest.mark.parametrize(
+    ("name", "seeds", "precision"),
+    [("h2", (1, 2), 0.01), ("lih", (1,), 0.01), ("lih6", (1,), 0.05)],
+)
+def test_energies_of_molecules_get_better_by_a_factor_of_two(name, seeds, precision):
     """Mean absolute error over fixed seeds, on the noise of the recorded grid of 20 qubits."""
     device = QDMIProvider().get_backend("replay:grid20")
-    raw, _ = energies(name, device, None, seeds)
-    mitigated, stated = energies(name, device, DEFAULT, seeds)
+    raw, _ = energies(name, device, None, seeds, precision)
+    mitigated, stated = energies(name, device, DEFAULT, seeds, precision)
     assert np.abs(raw).mean() > 0.05  # hartree: there is something to mitigate
     assert np.abs(mitigated).mean() < np.abs(raw).mean() / 2
     assert (np.abs(mitigated) < 2.5 * stated).all()  # the fit's and the model's errors are in it
