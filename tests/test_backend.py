@@ -233,7 +233,7 @@ def test_a_job_is_qiskits_and_goes_to_done():
     job = AER.run(measured(), shots=5)
     assert isinstance(job, JobV1)
     assert job.backend() is AER
-    assert job.wait(60) is JobStatus.DONE
+    assert job.wait(300) is JobStatus.DONE
     assert job.status() is JobStatus.DONE
     assert job.done()
     assert job.in_final_state()

@@ -266,7 +266,7 @@ def test_a_run_that_is_being_sent_is_not_sent_by_another(path):
 
     def slow(tasks, *, key):
         if key.endswith("-3"):
-            hold.wait(120)
+            hold.wait(300)
         return submit(tasks, key=key)
 
     cloud.simulator.submit = slow

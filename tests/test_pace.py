@@ -72,7 +72,7 @@ def test_threads_wait_for_a_place_and_an_error_gives_it_back():
                         busy += 1
                         most = max(most, busy)
                     if number == 0:
-                        full.wait(120)
+                        full.wait(300)
                     threading.Event().wait(0.0005)
                     with lock:
                         busy -= 1

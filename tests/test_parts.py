@@ -84,13 +84,13 @@ def test_a_dispatched_job_that_was_cut_off_sends_the_rest_alone(path):
     plan = group.plan(PUBS, shots=500)
     job = group.send(plan, note=cut)
     with pytest.raises(JobFailedError):
-        job.result(60)
+        job.result(300)
     job_id = job.job_id()
     del job
     assert (clouds["a"].submissions, clouds["b"].submissions) == (2, 0)
     group = sampling(clouds, path)
     again = group.resume(job_id, group.plan(PUBS, shots=500), provider=provider(path))
-    assert counts(again.result(60)) == [{word: 500} for word in WORDS]
+    assert counts(again.result(300)) == [{word: 500} for word in WORDS]
     assert (clouds["a"].submissions, clouds["b"].submissions) == (2, 2)
     assert {shard.asked for shard in again.shards} == {300, 200}
 
@@ -100,17 +100,17 @@ def test_what_failed_in_the_meantime_is_moved(path):
     group = sampling(clouds, path, move=False)
     job = group.run(PUBS[:1], shots=500)
     with pytest.raises(JobFailedError):
-        job.result(60)
+        job.result(300)
     job_id = job.job_id()
     del job
     group = sampling(clouds, path)
     again = group.resume(job_id, group.plan(PUBS[:1], shots=500), provider=provider(path))
-    assert counts(again.result(60)) == [{WORDS[0]: 500}]
+    assert counts(again.result(300)) == [{WORDS[0]: 500}]
     assert [shard.moved for shard in again.shards if shard.member == 1] == [True]
     assert clouds["a"].submissions == 2
     del again
     once_more = group.resume(job_id, group.plan(PUBS[:1], shots=500), provider=provider(path))
-    assert counts(once_more.result(60)) == [{WORDS[0]: 500}]
+    assert counts(once_more.result(300)) == [{WORDS[0]: 500}]
     assert clouds["a"].submissions == 2
 
 
@@ -131,7 +131,7 @@ def test_a_mitigated_job_is_read_again_elsewhere(path):
 
     pubs = [(turned(), [["ZZ"], ["IZ"]])]
     job = mitigated().run(pubs, precision=0.02, tags=["mine"])
-    wanted, job_id = job.result(60), job.job_id()
+    wanted, job_id = job.result(300), job.job_id()
     del job
     mine = provider(path)
     assert set(parts_of(mine, job_id)) == {"calibration-0", "values"}
@@ -139,13 +139,13 @@ def test_a_mitigated_job_is_read_again_elsewhere(path):
     sent = cloud.submissions
     again = mitigated().resume(job_id, pubs, precision=0.02, provider=mine)
     assert again.job_id() == job_id
-    found = again.result(60)
+    found = again.result(300)
     np.testing.assert_array_equal(found[0].data.evs, wanted[0].data.evs)
     np.testing.assert_array_equal(found[0].data.stds, wanted[0].data.stds)
     assert cloud.submissions == sent
     other = mitigated().resume(job_id, pubs * 2, precision=0.02, provider=mine)
     with pytest.raises(ConfigError, match="not the pubs"):
-        other.result(60)
+        other.result(300)
     with pytest.raises(ConfigError, match="knows no part"):
         mitigated().resume("nobody", pubs, provider=mine)
 
@@ -161,7 +161,7 @@ def test_a_mitigated_job_that_was_cut_off_keeps_its_calibration(path):
     )
     job = first.run(pubs, precision=0.02)
     with pytest.raises(UnavailableError, match="the cloud is full"):
-        job.result(60)
+        job.result(300)
     job_id = job.job_id()
     assert len(cloud.jobs) == 1
     del job
@@ -171,7 +171,7 @@ def test_a_mitigated_job_that_was_cut_off_keeps_its_calibration(path):
         ["readout"],
         seed=1,
     )
-    found = again.resume(job_id, pubs, precision=0.02, provider=provider(path)).result(60)
+    found = again.resume(job_id, pubs, precision=0.02, provider=provider(path)).result(300)
     exact = [1.0, np.cos(0.6)]
     assert (abs(found[0].data.evs[:, 0] - exact) < 4.5 * found[0].data.stds[:, 0] + 1e-9).all()
     assert len(cloud.jobs) == 2
@@ -188,13 +188,13 @@ def test_mitigated_samples_are_read_again_elsewhere(path):
     turning = turned()
     turning.measure_all()
     job = mitigated(1).run([turning, flipped(6)], shots=101, tags=["mine"])
-    wanted, job_id = job.result(60), job.job_id()
+    wanted, job_id = job.result(300), job.job_id()
     del job
     mine = provider(path)
     sent = cloud.submissions
     again = mitigated(2).resume(job_id, [turning, flipped(6)], shots=101, provider=mine)
     assert again.job_id() == job_id
-    found = again.result(60)
+    found = again.result(300)
     for then, now in zip(wanted, found, strict=True):
         assert list(then.data) == list(now.data)
         for name in then.data:
@@ -204,7 +204,7 @@ def test_mitigated_samples_are_read_again_elsewhere(path):
     for pubs, shots in ([turning], 101), ([flipped(6), turning], 101), ([turning, flipped(6)], 102):
         other = mitigated(1).resume(job_id, pubs, shots=shots, provider=mine)
         with pytest.raises(ConfigError, match="not of these pubs, shots or stages"):
-            other.result(60)
+            other.result(300)
     with pytest.raises(ConfigError, match="knows no part"):
         mitigated(1).resume("nobody", [turning], provider=mine)
 
@@ -216,13 +216,13 @@ def test_mitigated_samples_that_were_cut_off_send_the_rest_alone(path):
         [flipped(6)], shots=100
     )
     with pytest.raises(UnavailableError, match="the cloud is full"):
-        job.result(60)
+        job.result(300)
     job_id = job.job_id()
     assert len(cloud.jobs) == 1
     del job
     cloud.refused = set()
     again = MitigatedSampler(SamplerV2(cloud.backend(path)), [Twirl(3)], seed=2)
-    found = again.resume(job_id, [flipped(6)], shots=100, provider=provider(path)).result(60)
+    found = again.resume(job_id, [flipped(6)], shots=100, provider=provider(path)).result(300)
     assert counts(found) == [{WORDS[1]: 100}]
     assert len(cloud.jobs) == 3
 
@@ -231,11 +231,11 @@ def test_parts_of_other_kinds_are_tagged_too(path):
     cloud = Cloud(limit=None)
     inner = SamplerV2(cloud.backend(path))
     job = MitigatedSampler(inner, [Twirl(2)], seed=1).run([flipped(6)], shots=100)
-    job.result(60)
+    job.result(300)
     assert set(parts_of(provider(path), job.job_id())) == {"samples"}
     group = DispatchEstimator([EstimatorV2(cloud.backend(path))])
     job = MitigatedEstimator(group, ["twirl"], seed=1).run([(turned(), "IZ")], precision=0.1)
-    job.result(60)  # a group within: its own parts carry both
+    job.result(300)  # a group within: its own parts carry both
     (row,) = provider(path).jobs(tag=job.job_id())
     assert f"{job.job_id()}/values" in row.tags
 

@@ -147,14 +147,14 @@ def test_who_may_go_early_does_not_wait_for_the_disk(path, monkeypatch):
     slow, told = threading.Event(), threading.Event()
     from qdmi_qiskit.journal import file
 
-    monkeypatch.setattr(file.os, "fsync", lambda handle: slow.wait(60))
+    monkeypatch.setattr(file.os, "fsync", lambda handle: slow.wait(300))
     assert journal.note_sending(number, 0, 0, early=True, told=told.set)
     assert not told.is_set()
     reader = sqlite3.connect(path)  # another process sees it, so a kill does not take it
     assert reader.execute("SELECT state FROM chunks WHERE number = 0").fetchone() == ("sending",)
     reader.close()
     slow.set()
-    assert told.wait(60)
+    assert told.wait(300)
     journal.close()
 
 

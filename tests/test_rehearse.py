@@ -193,7 +193,7 @@ def test_what_ends_it_ends_the_command_and_the_service(environment, number, code
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")
         process.send_signal(number)
-        assert process.wait(120) == code
+        assert process.wait(300) == code
         told = process.stderr.read()
     assert "rehearse.py" not in told  # the command may show a traceback, qdmi does not
     with pytest.raises(ConnectionRefusedError):

@@ -156,7 +156,7 @@ def test_no_more_jobs_at_once_than_allowed(device):
         assert not done.wait(0.3)
         assert len(inner.sent) == 2
         inner.gate.set()
-        assert done.wait(120)
+        assert done.wait(300)
     assert [job.result()[0].data.meas.num_shots for job in jobs] == [10] * 5
 
 
@@ -207,7 +207,7 @@ def test_a_batch_is_canceled_before_and_after_it_is_sent(device):
         job = batch.sampler().run([circuit], shots=5)
     batch.cancel()
     with pytest.raises(JobFailedError, match="canceled"):
-        job.result(60)
+        job.result(300)
 
 
 def test_nothing_is_held_where_nothing_is_reserved(device):

@@ -164,7 +164,7 @@ def test_what_failed_is_sent_again_and_nothing_else(place):
 def test_what_moved_is_not_sent_again(place):
     path = said(place, TWO)
     job, _ = Attempt(path, read, Two(a={"failing": {0}})).start()
-    job.result(60)
+    job.result(300)
     again = Attempt(path, read, two := Two())
     job, _ = again.start()
     assert again.outcome(job)[0]["counts"] == {"10": 100}

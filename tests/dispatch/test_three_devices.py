@@ -38,7 +38,7 @@ def devices(service, tmp_path, monkeypatch):
 def test_counts_add_up_shot_for_shot(devices):
     group = DispatchSampler(devices, SplitShots([1, 2, 3]), optimization_level=1, seed=2)
     job = group.run([two_registers(), (flipped(1), None, 100)], shots=1001)
-    result = job.result(120)
+    result = job.result(300)
     counts = result[0].join_data().get_counts()
     assert sum(counts.values()) == 1001
     assert [row["obtained_shots"] for row in result[0].metadata["shards"]] == [167, 334, 500]
@@ -58,7 +58,7 @@ def test_counts_add_up_shot_for_shot(devices):
 def test_a_member_killed_midway_costs_no_finished_result(devices, service):
     service.faults.end_tasks("FAILED", "the fridge is warm", times=None)
     job = DispatchSampler(devices, optimization_level=1, seed=2).run([two_registers()], shots=900)
-    counts = job.result(120)[0].join_data().get_counts()
+    counts = job.result(300)[0].join_data().get_counts()
     service.faults.clear()
     assert sum(counts.values()) == 900
     assert set(counts) == {"010", "111"}
@@ -70,7 +70,7 @@ def test_a_member_killed_midway_costs_no_finished_result(devices, service):
 
 def test_estimates_of_three_devices(devices):
     group = DispatchEstimator([devices[0], devices[2]], optimization_level=1, seed=2)
-    found = group.run([(tilted(), ["ZZ", "XI"])], precision=0.02).result(120)[0]
+    found = group.run([(tilted(), ["ZZ", "XI"])], precision=0.02).result(300)[0]
     exact_values = (
         DispatchEstimator(devices[:1], optimization_level=1)
         .run([(tilted(), ["ZZ", "XI"])], precision=0)

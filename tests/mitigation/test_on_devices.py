@@ -38,7 +38,7 @@ def checked(device):
     mitigated = MitigatedEstimator(
         EstimatorV2(device, shot_allocation="coefficients"), stages, seed=1
     )
-    result = mitigated.run([(isa, table)], precision=0.05).result(120)
+    result = mitigated.run([(isa, table)], precision=0.05).result(300)
     data = result[0].data
     assert result[0].metadata["circuits"] == 4
     assert result[0].metadata["mitigation"]["calibration"] == device.calibration.id

@@ -155,7 +155,7 @@ def test_jobs_fail_and_cancel_like_any_other():
     dead = MitigatedEstimator(EstimatorV2(faulty("dead", failing=range(9))), ["zne"])
     job = dead.run([(circuit, "Z")])
     with pytest.raises(JobFailedError, match="fridge"):
-        job.result(60)
+        job.result(300)
     assert job.status().name == "ERROR"
     slow = MitigatedEstimator(EstimatorV2(faulty("slow", open_gate=False)), ["zne"])
     job = slow.run([(circuit, "Z")])
@@ -163,7 +163,7 @@ def test_jobs_fail_and_cancel_like_any_other():
         job.result(0.1)
     job.cancel()
     with pytest.raises(JobFailedError):
-        job.result(60)
+        job.result(300)
     assert job.cancelled()
 
 

@@ -44,7 +44,7 @@ from qdmi_qiskit.model import Program, Task
 from qdmi_qiskit.registry import open_device
 session = open_device("native:{DDSIM}")
 job = session.submit([Task(Program("qasm3", {TEXT!r}, 3), 400)], key="k")
-print(job.wait(60).value)
+print(job.wait(300).value)
 found = count(job.result()[0].bits[0])
 print(list(found), sum(found.values()), min(found.values()) > 100)
 job.cancel()
@@ -99,7 +99,7 @@ from qdmi_qiskit.model import Program, Task
 session = driver.open("", library=sys.argv[1], prefix=sys.argv[2])
 text = "OPENQASM 3.0;\\nbit[3] c;\\nqubit[7] q;\\nflip q[2];\\nc[1] = measure q[2];\\n"
 job = session.submit([Task(Program("qasm3", text, 3), 20)], key="k")
-job.wait(60)
+job.wait(300)
 print(count(job.result()[0].bits[0]), session.spec().num_qubits)
 """
 

@@ -98,7 +98,7 @@ READING = {
 @pytest.mark.parametrize("word", READING)
 def test_wrong_shots_are_not_read(name, word):
     job = submitted(word, name=name)
-    job.wait(120)
+    job.wait(300)
     with pytest.raises(ProtocolError, match=READING[word]):
         job.result()
 
@@ -118,14 +118,14 @@ def test_a_job_without_a_handle_is_named():
 @pytest.mark.parametrize("name", TEST)
 def test_a_wait_that_returns_early_is_repeated(name):
     job = submitted("early-wait", name=name)
-    assert job.wait(120).value == "done"
+    assert job.wait(300).value == "done"
     assert job.result()[0].bits.tolist() == [[[1]] * 20]
 
 
 @pytest.mark.parametrize("name", TEST)
 def test_a_job_that_fails_says_so_in_every_version(name):
     job = submitted("", task("nonsense;\n"), name=name)
-    assert job.wait(120).value == "failed"
+    assert job.wait(300).value == "failed"
     with pytest.raises(JobFailedError, match="stderr") as raised:
         job.result()
     assert raised.value.job_id == job.id
@@ -162,7 +162,7 @@ def test_an_unknown_librarys_bits_are_not_guessed():
 def test_lowest_first_is_the_other_way_round():
     stranger = opened("test-1.4", prefix="STRANGER", bit_order="lowest_first")
     job = stranger.submit([task(shots=3)], key="k")
-    job.wait(120)
+    job.wait(300)
     assert job.result()[0].bits.tolist() == [[[2]] * 3]
 
 

@@ -27,7 +27,7 @@ COINS = TEXT.replace("flip q[0]", "sx q[0]")
 
 
 def outcome(job):
-    job.wait(120)
+    job.wait(300)
     return job.result()
 
 
@@ -67,7 +67,7 @@ def test_one_program_that_fails_leaves_its_siblings():
 def test_all_that_fails_is_a_failed_job():
     with opened("test-1.4") as session:
         job = session.submit([BAD, BAD], key="k")
-        assert job.wait(120) is JobStatus.FAILED
+        assert job.wait(300) is JobStatus.FAILED
         with pytest.raises(JobFailedError):
             job.result()
 

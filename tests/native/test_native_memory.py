@@ -53,7 +53,7 @@ for cycle in range(cycles):
     if cycle % 3 == 0:
         job.cancel()
     else:
-        assert job.wait(120).value == "done"
+        assert job.wait(300).value == "done"
         assert job.result()[0].bits.tolist() == [[[1]] * 5]
     session.close()
     if cycle == cycles // 4:

@@ -54,7 +54,7 @@ def test_a_program_of_ones_own_says_which_bits_it_measures():
     assert text.endswith("\n; bits 2 5\n")
     with opened(DDSIM, **QIR) as session:
         job = session.submit([Task(Program("qir-base", text, 6), SHOTS)], key="k")
-        job.wait(60)
+        job.wait(300)
         assert job.result()[0].bits.tolist() == [[[1 << 2]] * SHOTS]
         silent = text.replace("; bits 2 5\n", "")
         with pytest.raises(RejectedError, match="';' in QIR"):
