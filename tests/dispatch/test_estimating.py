@@ -83,7 +83,7 @@ def test_each_member_is_asked_for_its_share_of_the_information():
     result = (
         DispatchEstimator(["aer", "aer"], seed=1).run([(tilted(), SUM)], precision=0.02).result()
     )
-    assert result[0].data.stds == pytest.approx(0.02, rel=0.2)
+    assert 0.012 < result[0].data.stds < 0.022  # after small pilots it is better than asked
     assert result[0].metadata["target_precision"] == 0.02
 
 
