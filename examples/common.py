@@ -76,7 +76,7 @@ def prepare(
         parser.error(f"--backend {options.backend}: {error}")
     try:
         problem = build(MOLECULES[options.molecule], options.bond)
-    except RuntimeError as error:
+    except (RuntimeError, QdmiError) as error:
         parser.error(str(error))
     if backend.num_qubits is not None and backend.num_qubits < problem.num_qubits:
         parser.error(

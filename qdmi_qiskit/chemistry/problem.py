@@ -13,6 +13,7 @@ import numpy as np
 from qiskit.quantum_info import SparsePauliOp
 
 from qdmi_qiskit.chemistry.extras import needed
+from qdmi_qiskit.errors import ConfigError
 
 with needed("chemistry", "pyscf"):
     from pyscf import ao2mo, cc, fci, gto, mcscf, scf
@@ -29,7 +30,8 @@ class Molecule:
 
     Attributes:
         name: How it is called in reports.
-        atoms: Geometry in PySCF's format, with `{bond}` where the bond length goes.
+        atoms: Geometry in PySCF's format, with `{bond}` where the bond length goes, `{twice}` and
+            `{thrice}` for its multiples.
         bond: Default bond length, angstrom.
         electrons: Active alpha and beta electrons; the others fill the lowest orbitals.
         num_orbitals: Active spatial orbitals, in order of orbital energy.
@@ -48,9 +50,11 @@ class Molecule:
 
 
 _WATER = "O 0 0 0; H 0 0.7569503273 0.5858822766; H 0 -0.7569503273 0.5858822766"
+_CHAIN = "H 0 0 0; H 0 0 {bond}; H 0 0 {twice}; H 0 0 {thrice}"
 
 MOLECULES = {
     "h2": Molecule("H2", "H 0 0 0; H 0 0 {bond}", 0.735, (1, 1), 2, "D2h"),
+    "h4": Molecule("H4", _CHAIN, 1.0, (2, 2), 4, "D2h"),
     "h2o": Molecule("H2O", _WATER, 0.9572, (4, 4), 6, "C2v"),
     "lih": Molecule("LiH", "Li 0 0 0; H 0 0 {bond}", 1.595, (2, 2), 6, "C2v"),
     "n2": Molecule("N2", "N 0 0 0; N 0 0 {bond}", 1.0977, (3, 3), 6, "D2h"),
@@ -123,12 +127,18 @@ def build(molecule: Molecule, bond: float | None = None) -> Problem:
     """Solve a molecule classically and map its active space to qubits.
 
     Raises:
+        ConfigError: The molecule has a fixed geometry, and another bond length is asked for.
         RuntimeError: Hartree-Fock or full CI does not converge.
     """
     bond = molecule.bond if bond is None else bond
+    if bond != molecule.bond and "{bond}" not in molecule.atoms:
+        raise ConfigError(
+            f"{molecule.name} has a fixed geometry, of bond length {molecule.bond:g}: {bond:g} was "
+            "asked for. Leave it out, or give a Molecule whose atoms have {bond}"
+        )
     alpha, beta = molecule.electrons
     mol = gto.M(
-        atom=molecule.atoms.format(bond=bond),
+        atom=molecule.atoms.format(bond=bond, twice=2 * bond, thrice=3 * bond),
         basis=molecule.basis,
         symmetry=molecule.symmetry,
         spin=alpha - beta,

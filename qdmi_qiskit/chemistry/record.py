@@ -51,13 +51,19 @@ class Record:
             header: What the energies depend on, JSON-able.
 
         Raises:
-            ConfigError: The file is not a record, is of another problem, or is in use.
+            ConfigError: The file is not a record, is of another problem, is in use, or cannot be
+                opened.
         """
         self._known: dict[str, list[dict[str, Any]]] = {}
         self._file: IO[bytes] | None = None
         if path is None:
             return
-        self._file = Path(path).open("a+b")  # noqa: SIM115 - as long as the run
+        try:
+            self._file = Path(path).open("a+b")  # noqa: SIM115 - as long as the run
+        except OSError as error:
+            raise ConfigError(
+                f"record={str(path)!r}: {error.strerror}; wanted a file that can be written"
+            ) from error
         try:
             _lock(self._file, path)
             self._read(Path(path), {"format": _FORMAT, "version": 1, **header})

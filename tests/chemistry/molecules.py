@@ -16,7 +16,7 @@ CASES = {
     "h2": MOLECULES["h2"],
     "h2 stretched": Molecule("H2", "H 0 0 0; H 0 0 {bond}", 1.0, (1, 1), 2, "D2h"),
     "h2 6-31g": Molecule("H2", "H 0 0 0; H 0 0 {bond}", 0.735, (1, 1), 4, "D2h", "6-31g"),
-    "h4": Molecule("H4", "H 0 0 0; H 0 0 1; H 0 0 2; H 0 0 3", 1.0, (2, 2), 4, "D2h"),
+    "h4": MOLECULES["h4"],
     "lih": MOLECULES["lih"],
     "lih fc": Molecule("LiH", LIH, 1.595, (1, 1), 5, "C2v"),
     "h2o fc": MOLECULES["h2o"],
