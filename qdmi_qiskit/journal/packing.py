@@ -31,6 +31,7 @@ _TYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _DAMAGED = "a record of the journal is damaged"
+_encoded = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time
 LARGEST = 1 << 32
 """Bytes that a blob may unpack to, where nothing better is known."""
 
@@ -43,8 +44,8 @@ def pack(header: Mapping[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()) -> 
         arrays: uint8, int64 or float64.
     """
     described = [[_NAMES[array.dtype], list(array.shape)] for array in arrays]
-    head = json.dumps([header, described], separators=(",", ":")).encode()
-    size = 4 + len(head) + sum(array.nbytes for array in arrays)
+    head = _encoded([header, described]).encode()
+    size = 4 + len(head) + sum([array.nbytes for array in arrays])
     packer = zlib.compressobj(1) if size > _SMALL else zlib.compressobj(1, wbits=12, memLevel=4)
     parts = [packer.compress(len(head).to_bytes(4, "little") + head)]
     parts += [packer.compress(np.ascontiguousarray(array).data) for array in arrays if array.size]

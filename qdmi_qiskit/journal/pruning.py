@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sqlite3
 from contextlib import suppress
 from datetime import datetime
@@ -131,9 +132,9 @@ class Bounded(Opened):
 def _bytes_of(path: Path) -> int:
     """Return what a file takes, with what is still to be moved into it."""
     found = 0
-    for each in (path, path.with_name(f"{path.name}-wal")):
+    for each in (str(path), f"{path}-wal"):
         with suppress(OSError):  # there is none yet, or it cannot be used: whoever writes says so
-            found += each.stat().st_size
+            found += os.stat(each).st_size  # noqa: PTH116 - before each run, at half the cost
     return found
 
 

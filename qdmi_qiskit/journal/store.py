@@ -31,6 +31,8 @@ from qdmi_qiskit.journal.statements import (
 )
 from qdmi_qiskit.model import JobStatus
 
+_encoded = json.JSONEncoder(default=str).encode  # json.dumps would make one each time
+
 
 class Journal(Calibrations, Bounded):
     """One file of runs. Safe to use from several threads and processes."""
@@ -271,7 +273,7 @@ class Journal(Calibrations, Bounded):
         """Note how far a chunk is, and its outcome where there is one. Written soon."""
         facts = None if chunk.facts is None else "{}"
         if chunk.facts:
-            facts = json.dumps(dict(chunk.facts), default=str)
+            facts = _encoded(dict(chunk.facts))
         values = (chunk.key, chunk.step.value, chunk.attempt, chunk.job, chunk.reason, facts)
         now = time.time()
         sent = now if chunk.step is Step.SENT else None

@@ -28,7 +28,7 @@ from qdmi_qiskit.journal.owner import BEAT
 
 _log = logging.getLogger(__name__)
 
-_LINGER = 0.001  # seconds that a note waits for company
+_LINGER = 0.001  # seconds that notes for which nobody waits are collected
 
 Operation = Callable[[sqlite3.Connection], Any]
 Told = Callable[[], object]
@@ -50,7 +50,7 @@ class Writer:
         self._wake = threading.Condition()
         self._turn = threading.Lock()  # whose turn it is to write; who takes notes has it
         self._thread: threading.Thread | None = None
-        self._closed = self._complained = False
+        self._closed = self._complained = self._lingers = False
         self._file: tuple[sqlite3.Connection, Disk] | None = None
         self._unsynced: list[list[Told]] = []  # by transaction, whom to tell
         self.beats: set[int] = set()
@@ -102,7 +102,8 @@ class Writer:
                     target=self._write, name="qdmi-journal", daemon=True
                 )
                 self._thread.start()
-            self._wake.notify()
+            if note[1] is not None or not self._lingers:  # else it will look by itself
+                self._wake.notify()
 
     def _written_here(self, note: _Note) -> bool:
         """Write in this thread, after what waits, if the disk may have it later."""
@@ -145,7 +146,9 @@ class Writer:
                 if not self._wake.wait(BEAT) and self.beats:
                     self._waiting.append((self._beat, None, None, True))
             if not self._closed and all(future is None for _, future, _, _ in self._waiting):
+                self._lingers = not self._unsynced  # marks go to the disk as soon as can be
                 self._wake.wait(_LINGER)  # whoever noted a job is about to claim the next one
+                self._lingers = False
             return True
 
     def _taken(self) -> list[_Note]:
