@@ -79,11 +79,11 @@ def main() -> None:
         "--determinants",
         type=at_least(1),
         metavar="R",
-        help="determinants to keep; None: an eighth of the sector, at least 2",
+        help="determinants to keep at most; None: half of the sector",
     )
     options = parser.parse_args()
     backend, problem, ansatz, vqe, start = prepare(parser, options)
-    size = options.determinants or max(2, problem.sector_dimension // 8)
+    size = options.determinants or problem.sector_dimension // 2
     if size > problem.sector_dimension:
         parser.error(f"--determinants {size}: the sector has {problem.sector_dimension}")
 
