@@ -33,6 +33,10 @@ from qdmi_qiskit.primitives.observables import Group, Observables
 Indices = npt.NDArray[np.intp]
 Counts = npt.NDArray[np.int64]
 
+RULES = 2
+"""Of the allotment after a pilot, counted up when they change: a run in the journal goes on by
+those that it began with, else its jobs would be others. By 1, an outcome that no pilot saw added
+nothing to the margin."""
 PAIR = 2
 """Shots that any group gets at least: one alone has no variance."""
 FEWEST = 10

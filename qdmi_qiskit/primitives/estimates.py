@@ -12,8 +12,8 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qdmi_qiskit.errors import JobFailedError
 from qdmi_qiskit.model import DeviceSpec, Shots, Values
-from qdmi_qiskit.primitives.allot import Need, Share, refined
-from qdmi_qiskit.primitives.moments import Moments, Uncertainty, cautious, moments, scatter
+from qdmi_qiskit.primitives.allot import RULES, Need, Share, refined
+from qdmi_qiskit.primitives.moments import Moments, Uncertainty, cautious, moments, scatter, wary
 from qdmi_qiskit.primitives.observables import Observables
 from qdmi_qiskit.primitives.worth import Tables
 
@@ -35,6 +35,7 @@ class Plan:
         pilot: Shots that find out how many are enough; empty: `safe` is taken at once.
         final: What the pilot led to; filled when it has.
         tables: What outcomes are worth, remembered for as long as the groups are.
+        rules: Which of the allotment's; see `RULES`.
     """
 
     pub: EstimatorPub
@@ -45,6 +46,7 @@ class Plan:
     pilot: list[Share]
     final: list[Share] = field(default_factory=list)
     tables: Tables = field(default_factory=Tables)
+    rules: int = RULES
 
     @property
     def first(self) -> list[Share]:
@@ -92,7 +94,10 @@ def learned(plan: Plan, outcomes: Sequence[Shots]) -> list[Share]:
         second[k, where], fourth[k, where] = seen.second, seen.fourth
         number[k, where], scale[k] = seen.shots, seen.scale
         asked += share.shots * len(share.points)
-    errors = scatter(number, second, fourth, scale) / np.maximum(number, 1)
+    scattered = scatter(second, fourth)
+    if plan.rules > 1:
+        scattered = wary(number, scattered, scale)
+    errors = scattered / np.maximum(number, 1)
     variances = np.where(number > 0, cautious(number, second, scale), 0.0)
     return refined(plan.safe, plan.need, variances, errors, int(number.sum()) / asked)
 

@@ -21,7 +21,7 @@ from qdmi_qiskit.forecast import Estimate, forecast
 from qdmi_qiskit.formats import encoder
 from qdmi_qiskit.journal import Ledger
 from qdmi_qiskit.model import DeviceSpec, Values
-from qdmi_qiskit.primitives.allot import bounded, pilot
+from qdmi_qiskit.primitives.allot import RULES, bounded, pilot
 from qdmi_qiskit.primitives.around import around
 from qdmi_qiskit.primitives.bases import BasisChanges
 from qdmi_qiskit.primitives.commuting import commuting
@@ -166,12 +166,12 @@ class EstimatorV2(BaseEstimatorV2):
         ]
 
     def _begun(
-        self, pubs: Sequence[EstimatorPub], call: int, ledger: Ledger | None
+        self, pubs: Sequence[EstimatorPub], call: int, ledger: Ledger | None, rules: int = RULES
     ) -> tuple[Both[Any], Callable[..., list[PubResult]]]:
         if self._bases.target is not self._device.target:  # the backend was refreshed
             self._bases = BasisChanges(self._device.target, self._device.isa)
             self._groups.clear()
-        plans = [self._planned(pub) for pub in pubs]
+        plans = [self._planned(pub, rules) for pub in pubs]
         exact = [plan for plan in plans if plan.pub.precision == 0]
         parts: list[Work[Any]] = []
         if len(exact) < len(plans):
@@ -181,7 +181,7 @@ class EstimatorV2(BaseEstimatorV2):
             parts.append(Computation(partial(self._computed, wanted)))
         return Both(parts), partial(_result, plans=plans, spec=self._device.spec)
 
-    def _planned(self, pub: EstimatorPub) -> Plan:
+    def _planned(self, pub: EstimatorPub, rules: int = RULES) -> Plan:
         spec = self._device.spec
         observables = collect(pub.observables, pub.circuit.num_qubits)
         # Nobody can change the copy between the two stages.
@@ -193,7 +193,7 @@ class EstimatorV2(BaseEstimatorV2):
         rule = self._options.shot_allocation
         safe = bounded(observables, groups, need, uniform=rule == "uniform")
         shares = pilot(observables, safe, need) if rule == "variance" else []
-        return Plan(pub, circuit, observables, need, safe, shares, tables=self._tables)
+        return Plan(pub, circuit, observables, need, safe, shares, tables=self._tables, rules=rules)
 
     def _grouped(self, observables: Observables) -> list[Group]:
         """Group terms, or remember how: a loop asks for the same observable again and again."""
@@ -231,7 +231,7 @@ def _saved(
     pubs: Sequence[EstimatorPub], options: dict[str, Any], call: int
 ) -> tuple[bytes, bytes | None]:
     said = [[pub.observables.tolist(), pub.precision] for pub in pubs]
-    return saved(pubs, said, options=options, call=call)
+    return saved(pubs, said, options=options, call=call, rules=RULES)
 
 
 def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> PrimitiveJob:
@@ -241,9 +241,9 @@ def restored(ledger: Ledger, opened: Callable[[Ledger], QDMIBackend]) -> Primiti
         return EstimatorPub(circuit, ObservablesArray.coerce(terms), values, precision)
 
     def begun(pubs: list[Any], call: dict[str, Any]) -> Begun:
-        options, number = call["options"], call["call"]
+        options, number, rules = call["options"], call["call"], call.get("rules", 1)
         return lambda backend, page: EstimatorV2(backend, options=options)._begun(  # noqa: SLF001
-            pubs, number, page
+            pubs, number, page, rules
         )
 
     return taken_up(ledger, opened, pub_of, begun)

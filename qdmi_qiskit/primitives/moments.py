@@ -50,13 +50,18 @@ def cautious(shots: npt.NDArray[np.int64], second: Values, scale: Values) -> Val
     return (shots * second + 2 * scale) / (shots + 2)
 
 
-def scatter(shots: npt.NDArray[np.int64], second: Values, fourth: Values, scale: Values) -> Values:
-    """Return the variance of one squared deviation: shots times the error of `second`.
+def scatter(second: Values, fourth: Values) -> Values:
+    """Return the variance of one squared deviation: shots times the error of `second`."""
+    return np.maximum(fourth - second**2, 0.0)
 
-    As cautious as `cautious`: half of an outcome more, as far off as a lone Pauli's other one,
-    twice the root of the scale. Without it nothing would look as sure as what never came.
+
+def wary(shots: npt.NDArray[np.int64], scattered: Values, scale: Values) -> Values:
+    """Return the variance of one squared deviation as `cautious` returns that of one value.
+
+    Half of an outcome more counts, as far off as a lone Pauli's other one, twice the root of the
+    scale. Without it nothing would look as sure as the variance of what never came.
     """
-    return (shots * np.maximum(fourth - second**2, 0.0) + 8 * scale**2) / (shots + 2)
+    return (shots * scattered + 8 * scale**2) / (shots + 2)
 
 
 class Uncertainty:
