@@ -22,7 +22,7 @@ class Cloud:
     `refused`: submissions that are turned away before anything is queued; `lost`: submissions
     whose answer gets lost, by whether the job exists; `failing`: jobs that fail as a whole;
     `points`: executables of the first task of a job that fail. All by number of submission.
-    `price`: what it charges.
+    `price`: what it charges. `discards`: the last shots of each executable that it loses.
     """
 
     def __init__(self, *, limit=1, submit_key=False, searches=False, **faults):
@@ -34,6 +34,7 @@ class Cloud:
         self.jobs, self.posted, self.keys = {}, Counter(), {}
         self.asked = self.submissions = 0
         self.held, self.price = False, faults.get("price")
+        self.discards = faults.get("discards", 0)
         self.simulator = QDMIProvider(environ={}).get_backend("aer", num_qubits=6).session
 
     def backend(self, path, **options):
@@ -107,6 +108,9 @@ class CloudJob(Job):
         found = self._cloud.jobs[self.id][1]
         if self._number in self._cloud.failing:
             raise JobFailedError("the fridge warmed up", job_id=self.id)
+        if self._cloud.discards:
+            left = [np.full(len(s.bits), s.bits.shape[1] - self._cloud.discards) for s in found]
+            return tuple(replace(s, valid=n) for s, n in zip(found, left, strict=True))
         points = list(self._cloud.points.get(self._number, ()))
         if not points:
             return found

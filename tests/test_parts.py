@@ -227,6 +227,21 @@ def test_mitigated_samples_that_were_cut_off_send_the_rest_alone(path):
     assert len(cloud.jobs) == 3
 
 
+def test_mitigated_samples_of_which_some_were_discarded_are_read_again(path):
+    cloud = Cloud(limit=None, discards=7)
+    sampler = MitigatedSampler(SamplerV2(cloud.backend(path)), [Twirl(2)], seed=1)
+    job = sampler.run([flipped(6)], shots=100)
+    assert counts(job.result(300)) == [{WORDS[1]: 86}]  # 7 of each copy are lost
+    job_id = job.job_id()
+    del job
+    again = sampler.resume(job_id, [flipped(6)], shots=100, provider=provider(path)).result(300)
+    assert counts(again) == [{WORDS[1]: 86}]
+    assert cloud.submissions == 1
+    other = sampler.resume(job_id, [flipped(6)], shots=86, provider=provider(path))
+    with pytest.raises(ConfigError, match="not of these pubs, shots or stages"):
+        other.result(300)
+
+
 def test_parts_of_other_kinds_are_tagged_too(path):
     cloud = Cloud(limit=None)
     inner = SamplerV2(cloud.backend(path))
